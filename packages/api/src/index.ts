@@ -1,0 +1,1 @@
+export { AerakiError } from './errors.ts'

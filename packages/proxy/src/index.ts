@@ -1,0 +1,1 @@
+export type { Runtime, RuntimeSnapshot } from './runtime.ts'

@@ -1,0 +1,43 @@
+/** What the ADS client offers; `createAdsClient` in client.ts makes one. */
+import type { Any } from '@bufbuild/protobuf/wkt'
+import type { Node } from './gen/envoy/config/core/v3/base_pb.ts'
+
+export interface AdsClientOptions {
+  /** `host:port` of the control plane, plaintext HTTP/2. */
+  readonly target: string
+  readonly node: Node
+  /** `delta` unless the server can't. */
+  readonly variant: 'delta' | 'state-of-the-world'
+  readonly handler: AdsHandler
+  /** First and longest pause between attempts to reconnect, full jitter. Default 500 ms and 30 s. */
+  readonly backoff?: { readonly baseMs: number; readonly maxMs: number }
+}
+
+export interface AdsHandler {
+  /**
+   * One response of the server. The promise that resolves is an ACK, the one that rejects a NACK with the error's
+   * message; responses of one type are handed over one after the other. For state-of-the-world the client has already
+   * worked out what was removed (of the types that are complete in each response: LDS and CDS).
+   * After a reconnect only what differs comes again.
+   */
+  onUpdate(typeUrl: string, update: Update): Promise<void>
+  onState(state: ClientState): void
+}
+
+export interface Update {
+  readonly changed: readonly { readonly name: string; readonly version: string; readonly any: Any }[]
+  readonly removed: readonly string[]
+}
+
+export type ClientState =
+  | { readonly kind: 'connecting' }
+  | { readonly kind: 'connected' }
+  | { readonly kind: 'waiting'; readonly retryInMs: number; readonly reason: string }
+  | { readonly kind: 'closed' }
+
+export interface AdsClient {
+  /** Replaces what is subscribed of this type. `'*'` is everything there is. */
+  subscribe(typeUrl: string, names: readonly string[] | '*'): void
+  readonly state: ClientState
+  close(): Promise<void>
+}

@@ -1,0 +1,92 @@
+/**
+ * Makes everything that is generated and committed: protobuf messages and CRD manifests.
+ * CI runs it and fails when the tree differs afterwards.
+ */
+import { execFileSync } from 'node:child_process'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const protoSource = join(root, 'packages/xds/proto')
+const generated = join(root, 'packages/xds/src/gen')
+
+/** Only these and what they import are generated. */
+const messages = [
+  'envoy/service/discovery/v3',
+  'envoy/service/listener/v3',
+  'envoy/service/cluster/v3',
+  'envoy/service/endpoint/v3',
+  'envoy/service/route/v3',
+  'envoy/config/bootstrap/v3',
+  'envoy/extensions/filters/network/tcp_proxy/v3',
+  'envoy/extensions/filters/network/http_connection_manager/v3',
+  'envoy/extensions/filters/http/router/v3',
+  'envoy/extensions/filters/network/dubbo_proxy',
+  'envoy/extensions/filters/network/thrift_proxy',
+  'udpa/type/v1',
+  'xds/type/v3',
+  'aeraki',
+]
+
+function generateMessages(): void {
+  const dependencies = join(root, 'node_modules/@grpc/grpc-js-xds/deps')
+  const work = mkdtempSync(join(tmpdir(), 'aeraki-generate-'))
+  try {
+    for (const module of ['envoy-api', 'xds', 'googleapis']) {
+      cpSync(join(dependencies, module), join(work, module), { recursive: true })
+    }
+    const validate = join(dependencies, 'protoc-gen-validate/validate/validate.proto')
+    cpSync(validate, join(work, 'validate/validate/validate.proto'))
+    patchValidate(join(work, 'validate/validate/validate.proto'))
+    cpSync(join(protoSource, 'aeraki'), join(work, 'aeraki/aeraki'), { recursive: true })
+    // Files that import protos which the package does not ship.
+    for (const broken of [
+      'googleapis/google/api/servicemanagement',
+      'googleapis/google/api/servicecontrol',
+      'googleapis/google/protobuf',
+    ]) {
+      rmSync(join(work, broken), { recursive: true, force: true })
+    }
+    writeFileSync(
+      join(work, 'buf.yaml'),
+      'version: v2\nmodules: [{path: envoy-api}, {path: xds}, {path: googleapis}, {path: validate}, {path: aeraki}]\n',
+    )
+    writeFileSync(
+      join(work, 'buf.gen.yaml'),
+      JSON.stringify({
+        version: 'v2',
+        clean: true,
+        plugins: [
+          {
+            local: join(root, 'node_modules/.bin/protoc-gen-es'),
+            out: generated,
+            include_imports: true,
+            opt: ['target=ts', 'import_extension=ts', 'erasable_syntax=true'],
+          },
+        ],
+      }),
+    )
+    const paths = messages.flatMap((path) => ['--path', moduleOf(path, work)])
+    execFileSync(join(root, 'node_modules/.bin/buf'), ['generate', ...paths], { cwd: work, stdio: 'inherit' })
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
+}
+
+/** The copy that the package ships is older than the Envoy protos beside it, which use StringRules.ignore_empty. */
+function patchValidate(path: string): void {
+  const text = readFileSync(path, 'utf8')
+  const opening = 'message StringRules {'
+  if (!text.includes(opening)) throw new Error(`${path}: no StringRules to patch`)
+  writeFileSync(path, text.replace(opening, `${opening}\n  optional bool ignore_empty = 26;`))
+}
+
+function moduleOf(path: string, work: string): string {
+  const module = ['envoy-api', 'xds', 'aeraki'].find((name) => existsSync(join(work, name, path)))
+  if (module === undefined) throw new Error(`no module has ${path}`)
+  return join(work, module, path)
+}
+
+generateMessages()

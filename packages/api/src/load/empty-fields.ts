@@ -8,7 +8,12 @@ import type { KindDefinition } from '../kinds.ts'
 import { StringMatch } from '../schema/builders.ts'
 import type { Report } from './report.ts'
 
-export function dropEmptyFields(body: unknown, definition: KindDefinition, path: FieldPath, report: Report): void {
+export function dropEmptyFields(
+  body: unknown,
+  definition: Pick<KindDefinition, 'kind' | 'schema'>,
+  path: FieldPath,
+  report: Report,
+): void {
   walk(body, definition.schema, path, report, definition.kind === 'MetaRouter' ? { regex: '*' } : {})
 }
 

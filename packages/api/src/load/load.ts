@@ -3,15 +3,18 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import type { Diagnostic } from '../diagnostic.ts'
 import { AerakiError } from '../errors.ts'
+import { isRecord } from '../guards.ts'
 import { type LoadedObject } from '../object.ts'
 import { duplicates } from '../validate/duplicates.ts'
 import { readDocuments } from './documents.ts'
 import { originLocator } from './locator.ts'
-import { readResource } from './read.ts'
+import { readResource, type RejectedObject } from './read.ts'
 
 export interface LoadResult {
   /** Only those without errors, each kind/namespace/name once. */
   readonly objects: LoadedObject[]
+  /** Objects that have errors. A reader that keeps the last good version of each goes on with it; what is in neither list is gone. */
+  readonly rejected: RejectedObject[]
   readonly diagnostics: Diagnostic[]
 }
 
@@ -25,8 +28,9 @@ export function loadResources(text: string, fileName: string): LoadResult {
 
 /** Reads one resource that came from no file, such as one from a Kubernetes API server. The value is not changed. */
 export function loadValue(value: unknown, origin: string): LoadResult {
-  const { objects, diagnostics } = readResource(value, originLocator(origin))
-  return { objects: [...objects], diagnostics: [...diagnostics] }
+  // Reading rewrites, and an informer's cache is not ours.
+  const { objects, rejected, diagnostics } = readResource(structuredClone(value), originLocator(origin))
+  return { objects: [...objects], rejected: [...rejected], diagnostics: [...diagnostics] }
 }
 
 /**
@@ -72,29 +76,37 @@ function readFile(path: string): LoadResult {
   try {
     text = readFileSync(path, 'utf8')
   } catch (cause) {
-    return { objects: [], diagnostics: [unreadable(path, cause)] }
+    return { objects: [], rejected: [], diagnostics: [unreadable(path, cause)] }
   }
   return readText(text, path)
 }
 
 function readText(text: string, fileName: string): LoadResult {
   const objects: LoadedObject[] = []
+  const rejected: RejectedObject[] = []
   const diagnostics: Diagnostic[] = []
-  const syntax = readDocuments(text, fileName, (raw) => {
-    const found = readResource(raw.value, raw.locator)
-    objects.push(...found.objects)
+  const syntax = readDocuments(text, fileName, ({ value, locator, oddities }) => {
+    const forgiven = isRecord(value) && value['kind'] === 'EnvoyFilter'
+    diagnostics.push(...oddities.map((odd) => (forgiven ? { ...odd, severity: 'warning' as const } : odd)))
+    const found = readResource(value, locator)
+    const sound = forgiven || oddities.length === 0
+    if (sound) objects.push(...found.objects)
+    rejected.push(...(sound ? found.rejected : [...found.rejected, ...found.objects]))
     diagnostics.push(...found.diagnostics)
   })
-  return { objects, diagnostics: [...syntax, ...diagnostics] }
+  return { objects, rejected, diagnostics: [...syntax, ...diagnostics] }
 }
 
 function withoutDuplicates(results: readonly LoadResult[]): LoadResult {
   const objects = results.flatMap((result) => result.objects)
   const repeated = duplicates(objects)
-  const kept =
-    repeated.length === 0 ? objects : objects.filter((object) => !repeated.some((each) => each.object === object))
+  const dropped = new Set(repeated.map((each) => each.object))
   const diagnostics = results.flatMap((result) => result.diagnostics)
-  return { objects: kept, diagnostics: [...diagnostics, ...repeated.map((each) => each.diagnostic)] }
+  return {
+    objects: objects.filter((object) => !dropped.has(object)),
+    rejected: results.flatMap((result) => result.rejected),
+    diagnostics: [...diagnostics, ...repeated.map((each) => each.diagnostic)],
+  }
 }
 
 function unreadable(file: string, cause: unknown): Diagnostic {

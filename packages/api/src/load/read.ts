@@ -10,63 +10,89 @@ import type { LoadedObject } from '../object.ts'
 import { checkSchema } from '../validate/schema.ts'
 import { checkSemantics } from '../validate/semantics.ts'
 import { convertEarlyVirtualService, isEarlyVirtualService } from './early-form.ts'
+import { dropEmptyFields } from './empty-fields.ts'
 import { readIdentity } from './identity.ts'
 import { applyLeniencies } from './leniency.ts'
 import type { Locator } from './locator.ts'
 import { readMetadata } from './metadata.ts'
-import { dropEmptyFields } from './empty-fields.ts'
-import { Report } from './report.ts'
+import { type Identity, Report } from './report.ts'
+
+/** An object that has errors: what it would have been. */
+export interface RejectedObject {
+  readonly kind: Kind
+  readonly metadata: { readonly namespace: string; readonly name: string }
+}
 
 export interface ReadResult {
   readonly objects: readonly LoadedObject[]
+  readonly rejected: readonly RejectedObject[]
   readonly diagnostics: readonly Diagnostic[]
 }
 
-/** Reads one resource. An object with errors is not among the objects: its diagnostics name it. */
+interface Origin {
+  readonly apiVersion: string
+  readonly kind: string
+}
+
+/** Reads one resource, whose value is rewritten on the way. */
 export function readResource(value: unknown, locator: Locator): ReadResult {
   const { identity, problem, definition } = readIdentity(value)
   const report = new Report(locator, identity)
-  if (problem !== undefined) {
-    report[problem.severity === 'error' ? 'error' : 'warn'](problem)
-    return { objects: [], diagnostics: report.diagnostics }
-  }
-  if (!isRecord(value)) return { objects: [], diagnostics: report.diagnostics }
-  if (definition === undefined) {
-    if (!isEarlyVirtualService(value)) return { objects: [], diagnostics: report.diagnostics }
-    return readEarlyForm(value, report)
-  }
-  const object = readBody(value, definition, report)
-  return { objects: object === undefined ? [] : [object], diagnostics: report.diagnostics }
+  if (problem?.severity === 'error') report.error(problem)
+  else if (problem !== undefined) report.warn(problem)
+  if (!isRecord(value)) return { objects: [], rejected: [], diagnostics: report.diagnostics }
+  if (definition !== undefined) return readAs(definition, value, identity, report)
+  if (isEarlyVirtualService(value)) return readEarlyForm(value, identity, report)
+  return { objects: [], rejected: [], diagnostics: report.diagnostics }
 }
 
-function readEarlyForm(value: Record<string, unknown>, report: Report): ReadResult {
-  const converted = convertEarlyVirtualService(structuredClone(value), report)
-  const objects: LoadedObject[] = []
-  for (const metaRouter of converted) {
-    const object = readBody(metaRouter, definitionOf('MetaRouter'), report, {
-      apiVersion: String(value['apiVersion']),
-      kind: String(value['kind']),
-    })
-    if (object !== undefined) objects.push(object)
+function readAs(
+  definition: KindDefinition,
+  value: Record<string, unknown>,
+  identity: Identity,
+  report: Report,
+  convertedFrom?: Origin,
+): ReadResult {
+  const object = readBody(value, definition, report, convertedFrom)
+  const { diagnostics } = report
+  if (object !== undefined) return { objects: [object], rejected: [], diagnostics }
+  return { objects: [], rejected: rejectedObject(definition.kind, identity), diagnostics }
+}
+
+function readEarlyForm(value: Record<string, unknown>, identity: Identity, report: Report): ReadResult {
+  const origin: Origin = { apiVersion: String(value['apiVersion']), kind: String(value['kind']) }
+  const converted = convertEarlyVirtualService(value, report)
+  const results = converted.map((each) => {
+    const { name } = isRecord(each.value['metadata']) ? each.value['metadata'] : {}
+    const own: Identity = { ...identity, kind: 'MetaRouter', name: typeof name === 'string' ? name : identity.name }
+    return readAs(definitionOf('MetaRouter'), each.value, own, report.derive(own, each.moves), origin)
+  })
+  return {
+    objects: results.flatMap((each) => each.objects),
+    rejected:
+      converted.length === 0 ? rejectedObject('MetaRouter', identity) : results.flatMap((each) => each.rejected),
+    diagnostics: [...report.diagnostics, ...results.flatMap((each) => each.diagnostics)],
   }
-  return { objects: report.failed ? [] : objects, diagnostics: report.diagnostics }
+}
+
+function rejectedObject(kind: Kind, { namespace, name }: Identity): RejectedObject[] {
+  return name === undefined ? [] : [{ kind, metadata: { namespace: namespace ?? 'default', name } }]
 }
 
 function readBody(
-  written: Record<string, unknown>,
+  value: Record<string, unknown>,
   definition: KindDefinition,
   report: Report,
-  convertedFrom?: { apiVersion: string; kind: string },
+  convertedFrom?: Origin,
 ): LoadedObject | undefined {
-  // Leniencies rewrite, and the caller's value (an informer's cache) is not ours.
-  const value = structuredClone(written)
   const metadata = readMetadata(value['metadata'], definition, report)
   const bodyPath: FieldPath = definition.body === 'spec' ? ['spec'] : []
   const body = bodyOf(value, definition, report)
-  if (body === undefined || metadata === undefined) return undefined
+  if (body === undefined) return undefined
   applyLeniencies(definition.kind, body, bodyPath, report)
   dropEmptyFields(body, definition, bodyPath, report)
   const sound = checkSchema(definition, body, bodyPath, report)
+  if (metadata === undefined) return undefined
   if (sound) checkSemantics(definition.kind, body, metadata, bodyPath, report)
   if (report.failed) return undefined
   if (definition.body === 'root') report.moved(['spec'], [])

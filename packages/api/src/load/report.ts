@@ -41,13 +41,18 @@ export class Report {
 
   /** Where things stand in the text, with the moves so far. */
   get locator(): Locator {
-    if (this.#moves.length > 0) this.#locator = this.#locator.withMoves(this.#moves.splice(0).reverse())
+    if (this.#moves.length > 0) this.#locator = this.#locator.withMoves(this.#moves.splice(0).toReversed())
     return this.#locator
   }
 
   error(finding: Finding): void {
     this.#errors++
     this.#add('error', finding)
+  }
+
+  /** A report of its own for an object that is made out of this one. */
+  derive(identity: Identity, moves: readonly Move[]): Report {
+    return new Report(this.locator.withMoves(moves.toReversed()), identity)
   }
 
   warn(finding: Finding): void {

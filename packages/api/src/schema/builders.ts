@@ -3,7 +3,7 @@
  * kinds, of the CRD manifest. Every object is closed, so an unknown field is an error; the CRD generator opens them again
  * because a Kubernetes structural schema prunes instead.
  */
-import Type, { type Static, type TProperties, type TSchema } from 'typebox'
+import { type Static, type TProperties, type TSchema, Type } from 'typebox'
 
 /** An object that allows exactly these fields. */
 export function closed<P extends TProperties>(properties: P, options: { description?: string } = {}) {

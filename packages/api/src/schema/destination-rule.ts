@@ -1,5 +1,5 @@
 /** Istio DestinationRule (networking.istio.io v1, v1beta1, v1alpha3). */
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { closed, duration, int32, mapOf, oneOf, portNumber, strings, uint32 } from './builders.ts'
 
 const TcpKeepalive = closed({

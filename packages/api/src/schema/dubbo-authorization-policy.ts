@@ -1,5 +1,5 @@
 /** Aeraki DubboAuthorizationPolicy (dubbo.aeraki.io/v1alpha1). Field names are the wire contract. */
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { closed, oneOf, strings } from './builders.ts'
 
 export const DubboRule = closed({

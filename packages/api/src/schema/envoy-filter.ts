@@ -2,7 +2,7 @@
  * Istio EnvoyFilter (networking.istio.io/v1alpha3). Checked as deep as its own fields go; what a patch carries is Envoy's
  * configuration and stays as it is.
  */
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { closed, freeForm, int32, LabelSelector, mapOf, oneOf, strings, uint32 } from './builders.ts'
 
 const FilterChainMatch = closed({

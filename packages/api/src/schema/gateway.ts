@@ -1,5 +1,5 @@
 /** Istio Gateway (networking.istio.io v1, v1beta1, v1alpha3). */
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { closed, mapOf, oneOf, portNumber, strings } from './builders.ts'
 
 const tlsVersions = ['TLS_AUTO', 'TLSV1_0', 'TLSV1_1', 'TLSV1_2', 'TLSV1_3'] as const

@@ -1,5 +1,5 @@
 /** Aeraki MetaRouter and ApplicationProtocol (metaprotocol.aeraki.io/v1alpha1). Field names are the wire contract. */
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { closed, Destination, duration, mapOf, Percent, StringMatch, strings, uint32 } from './builders.ts'
 
 export const MetaRouteMatch = closed({

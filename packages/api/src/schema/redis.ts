@@ -1,5 +1,5 @@
 /** Aeraki RedisService and RedisDestination (redis.aeraki.io/v1alpha1). Field names are the wire contract. */
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { closed, duration, oneOf, Percent, portNumber, strings, uint32 } from './builders.ts'
 import { TcpSettings } from './destination-rule.ts'
 

@@ -1,5 +1,5 @@
 /** Kubernetes Secret (v1), as far as passwords of Redis need it. It has no `spec`: its own fields stand in its place. */
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { closed, mapOf } from './builders.ts'
 
 export const Secret = closed({

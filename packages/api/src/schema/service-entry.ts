@@ -1,5 +1,5 @@
 /** Istio ServiceEntry and WorkloadEntry (networking.istio.io v1, v1beta1, v1alpha3). */
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { closed, LabelSelector, mapOf, oneOf, portNumber, strings, uint32 } from './builders.ts'
 
 export const WorkloadEntry = closed({

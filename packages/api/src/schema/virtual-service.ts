@@ -1,5 +1,5 @@
 /** Istio VirtualService (networking.istio.io v1, v1beta1, v1alpha3). */
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 import {
   closed,
   Destination,

@@ -1,8 +1,9 @@
 /** Runs the schema of a kind and turns what it finds into diagnostics that say what to do. */
+import type { TSchema } from 'typebox'
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import type { FieldPath } from '../field-path.ts'
 import { isRecord } from '../guards.ts'
-import type { Kind, KindDefinition } from '../kinds.ts'
+import type { KindDefinition } from '../kinds.ts'
 import type { Report } from '../load/report.ts'
 import { isDuration } from '../names/duration.ts'
 import { nearest } from '../names/nearest.ts'
@@ -11,19 +12,24 @@ const ajv = new Ajv({ allErrors: true, verbose: true, strict: false })
 ajv.addFormat('duration', isDuration)
 
 /** Compiled on first use: most programs meet few of the kinds. */
-const compiled = new Map<Kind, ValidateFunction>()
+const compiled = new Map<TSchema, ValidateFunction>()
 
-function validatorOf(definition: KindDefinition): ValidateFunction {
-  const found = compiled.get(definition.kind)
+function validatorOf(schema: TSchema): ValidateFunction {
+  const found = compiled.get(schema)
   if (found !== undefined) return found
-  const made = ajv.compile(definition.schema)
-  compiled.set(definition.kind, made)
+  const made = ajv.compile(schema)
+  compiled.set(schema, made)
   return made
 }
 
 /** False where the value's shape is so wrong that rules on its contents would trip over it. */
-export function checkSchema(definition: KindDefinition, body: unknown, path: FieldPath, report: Report): boolean {
-  const validate = validatorOf(definition)
+export function checkSchema(
+  definition: Pick<KindDefinition, 'schema'>,
+  body: unknown,
+  path: FieldPath,
+  report: Report,
+): boolean {
+  const validate = validatorOf(definition.schema)
   if (validate(body)) return true
   let sound = true
   for (const error of validate.errors ?? []) {
@@ -130,11 +136,10 @@ function outOfRange(error: ErrorObject, path: FieldPath, report: Report, bound: 
 }
 
 function rangeOf(schema: unknown): string {
-  const { minimum, maximum } = isRecord(schema) ? schema : {}
-  if (minimum === undefined) return `Use a value up to ${String(maximum)}.`
-  return maximum === undefined
-    ? `Use a value from ${String(minimum)}.`
-    : `Use a value from ${String(minimum)} to ${String(maximum)}.`
+  const minimum = numberIn(schema, 'minimum')
+  const maximum = numberIn(schema, 'maximum')
+  if (minimum === undefined) return `Use a value up to ${maximum}.`
+  return maximum === undefined ? `Use a value from ${minimum}.` : `Use a value from ${minimum} to ${maximum}.`
 }
 
 const typeNames: Record<string, string> = {
@@ -184,4 +189,9 @@ function pointerToPath(pointer: string, value: unknown): FieldPath {
     }
   }
   return path
+}
+
+function numberIn(schema: unknown, key: string): number | undefined {
+  const value = isRecord(schema) ? schema[key] : undefined
+  return typeof value === 'number' ? value : undefined
 }

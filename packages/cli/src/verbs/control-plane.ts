@@ -1,0 +1,40 @@
+import { readAddress } from '../arguments.ts'
+import type { Command } from '../command.ts'
+import { untilTerminated } from '../signals.ts'
+import { UsageError } from '../usage.ts'
+
+const NAME = 'control-plane'
+
+export const command: Command = {
+  operands: '',
+  description: [
+    'Reads a folder of YAML or JSON, follows its changes and serves them to proxies over xDS until it is interrupted.',
+    'Prints the addresses it listens on, one a line, when it is ready. Port 0 takes a free port.',
+  ].join('\n'),
+  options: {
+    config: { type: 'string', value: 'DIR', help: 'the folder (required)' },
+    xds: { type: 'string', value: 'HOST:PORT', default: '127.0.0.1:15010', help: 'where proxies connect' },
+    admin: { type: 'string', value: 'HOST:PORT', default: '127.0.0.1:15014', help: 'the admin pages' },
+    state: { type: 'string', value: 'FILE', help: 'where allocated addresses are kept (default: in DIR)' },
+  },
+  examples: ['aeraki control-plane --config my-mesh/', 'aeraki control-plane --config my-mesh/ --xds 127.0.0.1:0'],
+  async run(args) {
+    const configDir = args.text('config')
+    if (configDir === undefined) throw new UsageError('give the folder to serve: --config DIR', NAME)
+    if (args.words[0] !== undefined) throw new UsageError(`unexpected "${args.words[0]}"`, NAME)
+    const xds = readAddress(NAME, 'xds', args.text('xds') ?? '')
+    const admin = readAddress(NAME, 'admin', args.text('admin') ?? '')
+    const stateFile = args.text('state')
+    const { startControlPlane } = await import('@aeraki/control-plane')
+    const controlPlane = await startControlPlane({
+      configDir,
+      xds,
+      admin,
+      ...(stateFile === undefined ? {} : { stateFile }),
+    })
+    process.stdout.write(`xds ${controlPlane.xdsAddress}\nadmin ${controlPlane.adminAddress}\n`)
+    await untilTerminated()
+    await controlPlane.close()
+    return 0
+  },
+}

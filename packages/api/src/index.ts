@@ -1,3 +1,4 @@
+export { generateCrds } from './crds.ts'
 export {
   type Diagnostic,
   formatDiagnostic,
@@ -10,7 +11,7 @@ export {
 export { AerakiError } from './errors.ts'
 export { type FieldPath, formatPath, parsePath } from './field-path.ts'
 export { allKinds, definitionOf, type Kind, type KindDefinition, type Specs } from './kinds.ts'
-export { filesOf, loadPath, loadResources, type LoadResult, loadValue } from './load/load.ts'
+export { filesOf, loadPath, loadPaths, loadResources, type LoadResult, loadValue } from './load/load.ts'
 export { protocolAnnotation } from './load/early-form.ts'
 export type { RejectedObject } from './load/read.ts'
 export { parseDuration, tryParseDuration } from './names/duration.ts'

@@ -39,7 +39,15 @@ export function loadValue(value: unknown, origin: string): LoadResult {
  * @throws AerakiError API_UNREADABLE where the path itself cannot be read
  */
 export function loadPath(path: string): LoadResult {
-  return withoutDuplicates(filesOf(path).map(readFile))
+  return loadPaths([path])
+}
+
+/**
+ * Reads several files and folders as one set; a file that is in more than one of them is read once.
+ * @throws AerakiError API_UNREADABLE
+ */
+export function loadPaths(paths: readonly string[]): LoadResult {
+  return withoutDuplicates([...new Set(paths.flatMap(filesOf))].map(readFile))
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What `aeraki validate PATH...` does. */
 import { type Diagnostic, hasErrors } from '../diagnostic.ts'
-import { filesOf, loadPath } from '../load/load.ts'
+import { loadPaths } from '../load/load.ts'
 import { validateSet } from './set.ts'
 
 export interface Validation {
@@ -15,9 +15,7 @@ export interface Validation {
  * @throws AerakiError API_UNREADABLE where a path cannot be read
  */
 export function validatePaths(paths: readonly string[]): Validation {
-  void filesOf
-  const loaded = paths.map(loadPath)
-  const objects = loaded.flatMap((each) => each.objects)
-  const diagnostics = [...loaded.flatMap((each) => each.diagnostics), ...validateSet(objects)]
+  const { objects, diagnostics: found } = loadPaths(paths)
+  const diagnostics = [...found, ...validateSet(objects)]
   return { diagnostics, objects: objects.length, exitCode: hasErrors(diagnostics) ? 1 : 0 }
 }

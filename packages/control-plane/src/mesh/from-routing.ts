@@ -1,0 +1,198 @@
+/** MetaRouter and VirtualService -> routes over attributes. What can't be kept is reported, and never matches more. */
+import { type ObjectOf, parseDuration, type Specs, type StringMatch } from '@aeraki/api'
+import { originOf, type Reporter, visibilityOf } from './findings.ts'
+import type { AttributeCondition, Destination, KeyValue, RouteMirror, RouteRule, RoutingRule } from './model.ts'
+
+type Routing = Omit<RoutingRule, 'wildcardRank'>
+type HttpRoute = NonNullable<Specs['VirtualService']['http']>[number]
+type HttpMatch = NonNullable<HttpRoute['match']>[number]
+type TcpRoute = NonNullable<Specs['VirtualService']['tcp']>[number]
+type DestinationSpec = { readonly host: string; readonly subset?: string; readonly port?: { readonly number: number } }
+
+export function routingOfMetaRouter(object: ObjectOf<'MetaRouter'>): Routing {
+  const { spec, metadata } = object
+  return {
+    origin: originOf(object),
+    exportTo: visibilityOf(spec.exportTo, metadata.namespace),
+    routes: (spec.routes ?? []).map((route, index) => ({
+      name: route.name ?? `${metadata.name}-${index}`,
+      port: undefined,
+      match: Object.entries(route.match?.attributes ?? {}).map(([name, match]) => condition(name, match, false)),
+      destinations: withShares(
+        route.route.map(({ destination: to, weight }) => ({ ...destination(to), weight: weight ?? 0 })),
+      ),
+      timeoutMs: milliseconds(route.timeout),
+      mirrors: route.mirror === undefined ? [] : [mirror(route.mirror, route.mirrorPercentage?.value)],
+      requestMutation: route.requestMutation ?? [],
+      responseMutation: route.responseMutation ?? [],
+    })),
+  }
+}
+
+export function routingOfVirtualService(object: ObjectOf<'VirtualService'>, reporter: Reporter): Routing | undefined {
+  const { spec, metadata } = object
+  // Without gateways a VirtualService is for sidecars, with them only if they are among them.
+  if (spec.gateways !== undefined && spec.gateways.length > 0 && !spec.gateways.includes('mesh')) return undefined
+  const http = (spec.http ?? []).flatMap((route, index) => httpRoutes(object, route, index, reporter))
+  const tcp = (spec.tcp ?? []).flatMap((route, index) => tcpRoutes(object, route, index, reporter))
+  return {
+    origin: originOf(object),
+    exportTo: visibilityOf(spec.exportTo, metadata.namespace),
+    routes: http.length > 0 || (spec.http ?? []).length > 0 ? http : tcp,
+  }
+}
+
+/** Fields of a route that would change what happens to a request, if they were honoured. */
+const ignoredRouteFields = ['redirect', 'directResponse', 'delegate', 'rewrite', 'retries', 'fault'] as const
+/** Fields of a match that our protocols have nothing for. */
+const unmatchable = [
+  'uri',
+  'scheme',
+  'authority',
+  'queryParams',
+  'sourceLabels',
+  'sourceNamespace',
+] as const satisfies readonly (keyof HttpMatch)[]
+
+function httpRoutes(
+  object: ObjectOf<'VirtualService'>,
+  route: HttpRoute,
+  index: number,
+  reporter: Reporter,
+): RouteRule[] {
+  const field = `spec.http[${index}]`
+  for (const ignored of ignoredRouteFields) {
+    if (route[ignored] !== undefined) reporter.report(unsupported(`${field}.${ignored}`, 'has no effect'))
+  }
+  const destinations = (route.route ?? []).map(({ destination: to, weight, headers }, at) => {
+    if (headers !== undefined) reporter.report(unsupported(`${field}.route[${at}].headers`, 'has no effect'))
+    return { ...destination(to), weight: weight ?? 0 }
+  })
+  if (destinations.length === 0) {
+    reporter.report(unsupported(`${field}.route`, 'is needed: a route without destinations is left out'))
+    return []
+  }
+  for (const side of ['request', 'response'] as const) {
+    if ((route.headers?.[side]?.remove ?? []).length > 0) {
+      reporter.report(unsupported(`${field}.headers.${side}.remove`, 'has no effect'))
+    }
+  }
+  const rule = {
+    name: route.name ?? `${object.metadata.name}-${index}`,
+    destinations: withShares(destinations),
+    timeoutMs: milliseconds(route.timeout),
+    mirrors: mirrorsOf(route),
+    requestMutation: mutation(route.headers?.request),
+    responseMutation: mutation(route.headers?.response),
+  }
+  const matches = route.match ?? []
+  if (matches.length === 0) return [{ ...rule, port: undefined, match: [] }]
+  return matches.flatMap((match, at) => {
+    const where = `${field}.match[${at}]`
+    const problem = unmatchable.find((name) => match[name] !== undefined)
+    if (problem !== undefined) {
+      reporter.report(unsupported(`${where}.${problem}`, 'can never hold for this protocol: the match is left out'))
+      return []
+    }
+    if (!isForMesh(match.gateways)) return []
+    const conditions = [
+      ...(match.method === undefined ? [] : [condition('method', match.method, false)]),
+      ...Object.entries(match.headers ?? {}).map(([name, value]) => condition(name, value, false)),
+      ...Object.entries(match.withoutHeaders ?? {}).map(([name, value]) => condition(name, value, true)),
+    ]
+    return [{ ...rule, port: match.port, match: conditions }]
+  })
+}
+
+/** A `tcp` route splits by weight and port; it knows no conditions on requests. */
+function tcpRoutes(
+  object: ObjectOf<'VirtualService'>,
+  route: TcpRoute,
+  index: number,
+  reporter: Reporter,
+): RouteRule[] {
+  const field = `spec.tcp[${index}]`
+  const destinations = (route.route ?? []).map(({ destination: to, weight }) => ({
+    ...destination(to),
+    weight: weight ?? 0,
+  }))
+  if (destinations.length === 0) return []
+  const rule: RouteRule = {
+    name: `${object.metadata.name}-${index}`,
+    port: undefined,
+    match: [],
+    destinations: withShares(destinations),
+    timeoutMs: undefined,
+    mirrors: [],
+    requestMutation: [],
+    responseMutation: [],
+  }
+  const matches = route.match ?? []
+  if (matches.length === 0) return [rule]
+  return matches.flatMap((match, at) => {
+    const problem = (['destinationSubnets', 'sourceSubnet', 'sourceLabels', 'sourceNamespace'] as const).find(
+      (name) => match[name] !== undefined,
+    )
+    if (problem !== undefined) {
+      reporter.report(unsupported(`${field}.match[${at}].${problem}`, 'is not supported: the match is left out'))
+      return []
+    }
+    return isForMesh(match.gateways) ? [{ ...rule, port: match.port }] : []
+  })
+}
+
+function isForMesh(gateways: readonly string[] | undefined): boolean {
+  return gateways === undefined || gateways.length === 0 || gateways.includes('mesh')
+}
+
+function unsupported(field: string, what: string) {
+  return {
+    severity: 'warning',
+    code: 'MESH_UNSUPPORTED_FIELD',
+    field,
+    message: `${field.slice(field.lastIndexOf('.') + 1)} ${what}`,
+    remedy: 'remove it; docs/control-plane.md lists what is honoured',
+  } as const
+}
+
+/** Weight 0 gets nothing, as long as another destination gets something. */
+function withShares<D extends { readonly weight: number }>(destinations: readonly D[]): readonly D[] {
+  const weighted = destinations.filter(({ weight }) => weight > 0)
+  return weighted.length > 0 ? weighted : destinations.slice(0, 1)
+}
+
+function condition(name: string, match: StringMatch | null | undefined, invert: boolean): AttributeCondition {
+  return { name: name.toLowerCase(), matcher: matcherOf(match ?? {}), invert }
+}
+
+/** Nothing said, or the regular expression `*` (which is none), asks for presence, as Aeraki has it. */
+function matcherOf({ exact, prefix, regex }: StringMatch): AttributeCondition['matcher'] {
+  if (exact !== undefined) return { kind: 'exact', value: exact }
+  if (prefix !== undefined) return { kind: 'prefix', value: prefix }
+  if (regex !== undefined && regex !== '*') return { kind: 'regex', pattern: regex }
+  return { kind: 'present' }
+}
+
+function destination({ host, subset, port }: DestinationSpec): Destination {
+  return { host, subset: subset ?? '', port: port?.number }
+}
+
+function mirror(to: DestinationSpec, percent: number | undefined): RouteMirror {
+  // Aeraki reads 0 as nothing said.
+  return { ...destination(to), percent: percent === undefined || percent === 0 ? 100 : percent }
+}
+
+function mirrorsOf(route: HttpRoute): RouteMirror[] {
+  const percent = route.mirrorPercentage?.value ?? route.mirrorPercent
+  const single = route.mirror === undefined || percent === 0 ? [] : [mirror(route.mirror, percent)]
+  const several = (route.mirrors ?? []).filter(({ percentage }) => percentage?.value !== 0)
+  return [...single, ...several.map(({ destination: to, percentage }) => mirror(to, percentage?.value))]
+}
+
+function mutation(operations: { set?: Record<string, string>; add?: Record<string, string> } | undefined): KeyValue[] {
+  return Object.entries({ ...operations?.add, ...operations?.set }).map(([key, value]) => ({ key, value }))
+}
+
+function milliseconds(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : parseDuration(text)
+}

@@ -1,0 +1,179 @@
+/**
+ * The objects that services are made of, indexed by what services ask for. Each object is converted once, when it
+ * comes; `put` and `remove` say which facts changed (see dependencies.ts).
+ *
+ *   service:<key>           the ServiceEntries of a host in a namespace
+ *   host:<host>             whether there is a service of this host in any namespace
+ *   routing:<pattern>       MetaRouters and VirtualServices for a host or wildcard, as written or expanded
+ *   destination:<pattern>   DestinationRules, likewise
+ *   protocol:<name>         the ApplicationProtocol of a protocol
+ *
+ * Workloads are no facts: `put` names the services whose selector they match, before or after the change.
+ */
+import { type Diagnostic, expandHost, isKind, keyOf, type LoadedObject, type ObjectOf } from '@aeraki/api'
+import { compareAge, createReporter } from './findings.ts'
+import { policyOf } from './from-destination-rule.ts'
+import { routingOfMetaRouter, routingOfVirtualService } from './from-routing.ts'
+import { isSelected, labelsOf, selectorOf } from './from-service-entry.ts'
+import { patternsFor } from './hosts.ts'
+import { type DestinationPolicy, type RoutingRule, type ServiceKey, serviceKey } from './model.ts'
+
+type Entry = ObjectOf<'ServiceEntry'>
+type Workload = ObjectOf<'WorkloadEntry'>
+type Converted<T> = { readonly object: LoadedObject; readonly value: T }
+
+export interface MeshInputs {
+  /** Adds or replaces. */
+  put(object: LoadedObject): Touched
+  remove(object: LoadedObject): Touched
+  entriesOf(key: ServiceKey): readonly Entry[]
+  hasHost(host: string): boolean
+  workloadsFor(entry: Entry): readonly Workload[]
+  /** Every rule for the host, oldest first. */
+  routingFor(host: string): readonly RoutingRule[]
+  destinationsFor(host: string): readonly DestinationPolicy[]
+  codecOf(protocol: string): string | undefined
+  objectOf(kind: string, namespace: string, name: string): LoadedObject | undefined
+  /** What converting the objects had to say. */
+  diagnostics(): Diagnostic[]
+}
+
+export interface Touched {
+  readonly facts: ReadonlySet<string>
+  readonly services: ReadonlySet<ServiceKey>
+}
+
+/** The facts that a search for a host's rules reads. */
+export function patternFacts(prefix: 'routing' | 'destination', host: string): string[] {
+  return patternsFor(host).map((pattern) => `${prefix}:${pattern}`)
+}
+
+export function createMeshInputs(): MeshInputs {
+  const objects = new Map<string, LoadedObject>()
+  const reports = new Map<string, readonly Diagnostic[]>()
+  const entries = new Index<Entry>()
+  const hosts = new Index<Entry>()
+  const workloads = new Index<Workload>()
+  const selecting = new Index<Entry>()
+  const routing = new Index<Converted<Omit<RoutingRule, 'wildcardRank'>>>()
+  const destinations = new Index<Converted<Omit<DestinationPolicy, 'wildcardRank'>>>()
+  const protocols = new Index<ObjectOf<'ApplicationProtocol'>>()
+
+  function change(id: string, object: LoadedObject, present: boolean): Touched {
+    const facts = new Set<string>()
+    const services = new Set<ServiceKey>()
+    const { namespace } = object.metadata
+    const reporter = createReporter(object)
+
+    if (isKind(object, 'ServiceEntry')) {
+      for (const host of object.spec.hosts) {
+        const key = serviceKey(namespace, host)
+        entries.set(key, id, present ? object : undefined)
+        hosts.set(host, id, present ? object : undefined)
+        services.add(key)
+        facts.add(`host:${host}`)
+      }
+      const [first] = Object.entries(selectorOf(object) ?? {})
+      if (first !== undefined) selecting.set(labelKey(namespace, first), id, present ? object : undefined)
+    } else if (isKind(object, 'WorkloadEntry')) {
+      const keys = Object.entries(labelsOf(object)).map((label) => labelKey(namespace, label))
+      for (const key of keys) workloads.set(key, id, present ? object : undefined)
+      const selected = keys.flatMap((key) => selecting.get(key)).filter((entry) => isSelected(entry, object))
+      for (const entry of selected) for (const host of entry.spec.hosts) services.add(serviceKey(namespace, host))
+    } else if (isKind(object, 'DestinationRule')) {
+      const value = present ? policyOf(object, reporter) : undefined
+      for (const pattern of spellings(object.spec.host, namespace)) {
+        destinations.set(pattern, id, value === undefined ? undefined : { object, value })
+        facts.add(`destination:${pattern}`)
+      }
+    } else if (isKind(object, 'VirtualService') || isKind(object, 'MetaRouter')) {
+      const value = !present
+        ? undefined
+        : isKind(object, 'MetaRouter')
+          ? routingOfMetaRouter(object)
+          : routingOfVirtualService(object, reporter)
+      for (const pattern of (object.spec.hosts ?? []).flatMap((host) => [...spellings(host, namespace)])) {
+        routing.set(pattern, id, value === undefined ? undefined : { object, value })
+        facts.add(`routing:${pattern}`)
+      }
+    } else if (isKind(object, 'ApplicationProtocol')) {
+      protocols.set(object.spec.protocol, id, present ? object : undefined)
+      facts.add(`protocol:${object.spec.protocol}`)
+    }
+
+    if (present) objects.set(id, object)
+    else objects.delete(id)
+    if (present && reporter.diagnostics.length > 0) reports.set(id, reporter.diagnostics)
+    else reports.delete(id)
+    return { facts, services }
+  }
+
+  function rulesFor<T>(index: Index<Converted<T>>, host: string): (T & { wildcardRank: number })[] {
+    const found = new Map<LoadedObject, T & { wildcardRank: number }>()
+    for (const [wildcardRank, pattern] of patternsFor(host).entries()) {
+      for (const { object, value } of index.get(pattern)) {
+        if (!found.has(object)) found.set(object, { ...value, wildcardRank })
+      }
+    }
+    return [...found].toSorted(([a], [b]) => compareAge(a, b)).map(([, rule]) => rule)
+  }
+
+  return {
+    put(object) {
+      const id = keyOf(object)
+      const before = objects.get(id)
+      if (before === undefined) return change(id, object, true)
+      const gone = change(id, before, false)
+      const come = change(id, object, true)
+      return { facts: gone.facts.union(come.facts), services: gone.services.union(come.services) }
+    },
+    remove(object) {
+      const id = keyOf(object)
+      const before = objects.get(id)
+      return before === undefined ? { facts: new Set(), services: new Set() } : change(id, before, false)
+    },
+    entriesOf: (key) => entries.get(key).toSorted(compareAge),
+    hasHost: (host) => hosts.get(host).length > 0,
+    workloadsFor(entry) {
+      const [first] = Object.entries(selectorOf(entry) ?? {})
+      if (first === undefined) return []
+      return workloads
+        .get(labelKey(entry.metadata.namespace, first))
+        .filter((workload) => isSelected(entry, workload))
+        .toSorted(compareAge)
+    },
+    routingFor: (host) => rulesFor(routing, host),
+    destinationsFor: (host) => rulesFor(destinations, host),
+    codecOf: (protocol) => protocols.get(protocol).toSorted(compareAge)[0]?.spec.codec,
+    objectOf: (kind, namespace, name) => objects.get(keyOf({ kind, metadata: { namespace, name } })),
+    diagnostics: () => [...reports.values()].flat(),
+  }
+}
+
+/** Objects by a key that several may have. */
+class Index<T> {
+  readonly #byKey = new Map<string, Map<string, T>>()
+
+  get(key: string): T[] {
+    return [...(this.#byKey.get(key)?.values() ?? [])]
+  }
+
+  set(key: string, id: string, value: T | undefined): void {
+    const found = this.#byKey.get(key)
+    if (value !== undefined) {
+      if (found === undefined) this.#byKey.set(key, new Map([[id, value]]))
+      else found.set(id, value)
+    } else if (found?.delete(id) === true && found.size === 0) {
+      this.#byKey.delete(key)
+    }
+  }
+}
+
+function labelKey(namespace: string, [label, value]: [string, string]): string {
+  return `${namespace}/${label}=${value}`
+}
+
+/** A short name means the ServiceEntry host as written, or the Kubernetes service of the rule's namespace. */
+function spellings(host: string, namespace: string): Set<string> {
+  return new Set([host, expandHost(host, namespace)])
+}

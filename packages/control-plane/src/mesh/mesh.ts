@@ -1,0 +1,137 @@
+/**
+ * The mesh model: takes what changed in the store, builds again exactly the services that this touches, and says which
+ * resources may have changed. Everything is synchronous; between two calls of `apply` it does not change.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { type Diagnostic, isKind, type LoadedObject, type ObjectOf } from '@aeraki/api'
+import type { VipAllocator } from '../vip/allocator.ts'
+import { createDependencies } from './dependencies.ts'
+import { createMeshInputs } from './inputs.ts'
+import type { Service, ServiceKey } from './model.ts'
+import { buildService, type BuiltService } from './service.ts'
+
+export interface Mesh {
+  apply(changes: readonly ObjectChange[]): MeshChange
+  services(): Iterable<Service>
+  service(key: ServiceKey): Service | undefined
+  /** In the order of their namespaces. */
+  servicesOfHost(host: string): readonly Service[]
+  /** The oldest ServiceEntry that speaks of it. */
+  entryOf(key: ServiceKey): ObjectOf<'ServiceEntry'> | undefined
+  diagnostics(): Diagnostic[]
+  /** How many services were built since the start. */
+  readonly recomputed: number
+}
+
+export interface ObjectChange {
+  readonly kind: 'put' | 'remove'
+  readonly object: LoadedObject
+}
+
+export interface MeshChange {
+  readonly services: readonly ServiceChange[]
+}
+
+/** A service that is not what it was. Parts that are equal are not named. */
+export interface ServiceChange {
+  readonly before: Service | undefined
+  readonly after: Service | undefined
+  readonly parts: ReadonlySet<ServicePart>
+}
+
+/** `shape`: addresses, ports, resolution, visibility; `policies`: DestinationRules; `routing`: routes. */
+export type ServicePart = 'shape' | 'endpoints' | 'policies' | 'routing'
+
+export function createMesh(vips: VipAllocator): Mesh {
+  const inputs = createMeshInputs()
+  const built = new Map<ServiceKey, BuiltService>()
+  const byHost = new Map<string, Service[]>()
+  const dependencies = createDependencies<ServiceKey>()
+  let recomputed = 0
+
+  function rebuild(key: ServiceKey): ServiceChange | undefined {
+    const before = built.get(key)
+    const after = buildService(key, inputs, vips)
+    recomputed += 1
+    if (after === undefined) {
+      built.delete(key)
+      dependencies.forget(key)
+    } else {
+      built.set(key, after)
+      dependencies.record(key, after.facts)
+    }
+    const service = after?.service ?? before?.service
+    if (service !== undefined) indexHost(service, after?.service)
+    const parts = changedParts(before?.service, after?.service)
+    return parts.size === 0 ? undefined : { before: before?.service, after: after?.service, parts }
+  }
+
+  function indexHost({ host, key }: Service, current: Service | undefined): void {
+    const others = (byHost.get(host) ?? []).filter((service) => service.key !== key)
+    const services = current === undefined ? others : [...others, current]
+    if (services.length === 0) byHost.delete(host)
+    else
+      byHost.set(
+        host,
+        services.toSorted((a, b) => (a.namespace < b.namespace ? -1 : 1)),
+      )
+  }
+
+  return {
+    apply(changes) {
+      const dirty = new Set<ServiceKey>()
+      const facts = new Set<string>()
+      for (const { kind, object } of changes) {
+        const before = inputs.objectOf(object.kind, object.metadata.namespace, object.metadata.name)
+        for (const address of givenAddresses(before)) vips.unreserve(address)
+        if (kind === 'put') for (const address of givenAddresses(object)) vips.reserve(address)
+        const touched = kind === 'put' ? inputs.put(object) : inputs.remove(object)
+        for (const key of touched.services) dirty.add(key)
+        for (const fact of touched.facts) facts.add(fact)
+      }
+      for (const fact of facts) for (const reader of dependencies.readersOf(fact)) dirty.add(reader)
+      // In a stable order: which of two services gets an address that both hash to depends on it.
+      const services: ServiceChange[] = []
+      for (const key of [...dirty].toSorted()) {
+        const change = rebuild(key)
+        if (change !== undefined) services.push(change)
+      }
+      for (const { before } of services) {
+        if (before !== undefined && !byHost.has(before.host)) for (const vip of vipKeys(before)) vips.release(vip)
+      }
+      return { services }
+    },
+    services: () => [...built.values()].map(({ service }) => service),
+    service: (key) => built.get(key)?.service,
+    servicesOfHost: (host) => byHost.get(host) ?? [],
+    entryOf: (key) => inputs.entriesOf(key)[0],
+    diagnostics: () => [...inputs.diagnostics(), ...[...built.values()].flatMap(({ diagnostics }) => diagnostics)],
+    get recomputed() {
+      return recomputed
+    },
+  }
+}
+
+/** Addresses that the configuration names are not ours to give away. */
+function givenAddresses(object: LoadedObject | undefined): readonly string[] {
+  return object !== undefined && isKind(object, 'ServiceEntry') ? (object.spec.addresses ?? []) : []
+}
+
+function vipKeys(service: Service): string[] {
+  return [service.host, ...service.addresses.map(({ address }) => `${service.host}#${address}`)]
+}
+
+function changedParts(before: Service | undefined, after: Service | undefined): Set<ServicePart> {
+  if (before === undefined && after === undefined) return new Set()
+  if (before === undefined || after === undefined) return new Set(['shape', 'endpoints', 'policies', 'routing'])
+  const parts = new Set<ServicePart>()
+  if (!isDeepStrictEqual(shapeOf(before), shapeOf(after))) parts.add('shape')
+  if (!isDeepStrictEqual(before.endpoints, after.endpoints)) parts.add('endpoints')
+  if (!isDeepStrictEqual(before.rules.destinations, after.rules.destinations)) parts.add('policies')
+  if (!isDeepStrictEqual(before.rules.routing, after.rules.routing)) parts.add('routing')
+  return parts
+}
+
+function shapeOf({ exportTo, resolution, addresses, ports }: Service) {
+  return { exportTo, resolution, addresses, ports }
+}

@@ -1,0 +1,110 @@
+/**
+ * Which of the rules for a service count for clients of a namespace. A rule that its exportTo hides does not exist for
+ * them; among the visible ones those of the client's own namespace come first, then those of the service's, of the root
+ * namespace, and of any other; within a namespace the rule for the very host wins over one for a wildcard.
+ */
+import type {
+  DestinationPolicy,
+  Origin,
+  RouteRule,
+  RoutingRule,
+  Service,
+  Subset,
+  TrafficPolicy,
+  Visibility,
+} from './model.ts'
+import { isVisible } from './model.ts'
+
+export interface SelectionContext {
+  /** Of the client. */
+  readonly namespace: string
+  readonly rootNamespace: string
+}
+
+/** The DestinationRules of one namespace for one host, merged as Istio does: all subsets, the first traffic policy. */
+export interface EffectivePolicy {
+  readonly origins: readonly Origin[]
+  readonly policy: TrafficPolicy | undefined
+  readonly subsets: readonly Subset[]
+}
+
+const noRules: EffectivePolicy = { origins: [], policy: undefined, subsets: [] }
+
+/** Protocols whose users had VirtualServices before there were MetaRouters. */
+const virtualServiceProtocols = new Set(['dubbo', 'thrift'])
+
+/** Undefined: no rule applies, the service has its default route. */
+export function selectRouting(service: Service, protocol: string, context: SelectionContext): RoutingRule | undefined {
+  const candidates = service.rules.routing.filter(
+    ({ origin, routes }) =>
+      routes.length > 0 &&
+      (origin.kind === 'MetaRouter' || (origin.kind === 'VirtualService' && virtualServiceProtocols.has(protocol))),
+  )
+  const best = nearest(candidates, service.namespace, context)
+  return best.find(({ origin }) => origin.kind === 'MetaRouter') ?? best[0]
+}
+
+export function selectPolicy(service: Service, host: string, context: SelectionContext): EffectivePolicy {
+  const candidates = nearest(service.rules.destinations.get(host) ?? [], service.namespace, context)
+  const [first] = candidates
+  if (first === undefined) return noRules
+  const merged = candidates.filter(
+    ({ origin, wildcardRank }) => origin.namespace === first.origin.namespace && wildcardRank === first.wildcardRank,
+  )
+  const subsets = new Map<string, Subset>()
+  for (const subset of merged.flatMap((rule) => rule.subsets)) {
+    if (!subsets.has(subset.name)) subsets.set(subset.name, subset)
+  }
+  return {
+    origins: merged.map(({ origin }) => origin),
+    policy: merged.find(({ policy }) => policy !== undefined)?.policy,
+    subsets: [...subsets.values()],
+  }
+}
+
+/** What two namespaces must agree in to get the same configuration of this service. */
+export function selectionId(service: Service, context: SelectionContext): string {
+  const protocols = new Set(service.ports.flatMap(({ protocol }) => (protocol === undefined ? [] : [protocol.name])))
+  const routing = [...protocols].map((protocol) => selectRouting(service, protocol, context)?.origin.id ?? '')
+  const policies = [...service.rules.destinations.keys()].map((host) =>
+    selectPolicy(service, host, context)
+      .origins.map(({ id }) => id)
+      .join(),
+  )
+  return [...routing, ...policies].join('|')
+}
+
+export function rulesFor(
+  service: Service,
+  protocol: string,
+  port: number,
+  context: SelectionContext,
+): readonly RouteRule[] | undefined {
+  const rule = selectRouting(service, protocol, context)
+  return rule?.routes.filter((route) => route.port === undefined || route.port === port)
+}
+
+interface Rule {
+  readonly origin: Origin
+  readonly exportTo: Visibility
+  readonly wildcardRank: number
+}
+
+/** The visible ones, best first. Candidates come in the order of their creation, which decides between equals. */
+function nearest<R extends Rule>(candidates: readonly R[], serviceNamespace: string, context: SelectionContext): R[] {
+  const order = [context.namespace, serviceNamespace, context.rootNamespace]
+  const distance = ({ origin }: R): number => {
+    const at = order.indexOf(origin.namespace)
+    return at === -1 ? order.length : at
+  }
+  return candidates
+    .filter(({ exportTo }) => isVisible(exportTo, context.namespace))
+    .toSorted(
+      (a, b) =>
+        distance(a) - distance(b) || compare(a.origin.namespace, b.origin.namespace) || a.wildcardRank - b.wildcardRank,
+    )
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

@@ -1,0 +1,78 @@
+/** From what changed in the mesh to the names of resources that may have changed. Too many are allowed, too few not. */
+import type { Change } from '@aeraki/xds'
+import type { Mesh, MeshChange, ServicePart } from '../mesh/mesh.ts'
+import type { Service } from '../mesh/model.ts'
+import { inboundCluster, inboundListener, outboundCluster, outboundListener, routeName } from '../translate/names.ts'
+import { typeUrls } from './type-urls.ts'
+
+export function collectChange({ services }: MeshChange, mesh: Mesh): Change {
+  const names = new Map<string, Set<string>>()
+  const add = (typeUrl: string, values: Iterable<string>): void => {
+    const set = names.get(typeUrl) ?? new Set()
+    for (const value of values) set.add(value)
+    if (set.size > 0) names.set(typeUrl, set)
+  }
+  for (const { before, after, parts } of services) {
+    // A service that comes, goes or hides uncovers another one of its host, or covers it.
+    const host = before?.host ?? after?.host ?? ''
+    const others = parts.has('shape') ? mesh.servicesOfHost(host) : []
+    for (const service of new Set([before, after, ...others])) {
+      if (service !== undefined) addService(service, parts, add)
+    }
+  }
+  return names
+}
+
+function addService(
+  service: Service,
+  parts: ReadonlySet<ServicePart>,
+  add: (typeUrl: string, names: string[]) => void,
+): void {
+  const shape = parts.has('shape')
+  const policies = parts.has('policies')
+  const endpoints = parts.has('endpoints')
+  if (shape || policies) add(typeUrls.listener, listenerNames(service))
+  if (shape || policies || (endpoints && service.resolution === 'dns')) add(typeUrls.cluster, clusterNames(service))
+  if (shape || policies || endpoints) add(typeUrls.endpoints, clusterNames(service))
+  if (shape || policies || parts.has('routing')) add(typeUrls.routes, routeNames(service))
+  if (shape || endpoints) {
+    const places = [...endpointPlaces(service)].map((place) => place.split(' '))
+    add(
+      typeUrls.listener,
+      places.map(([address = '', port]) => inboundListener(address, Number(port))),
+    )
+    add(
+      typeUrls.cluster,
+      places.map(([, port]) => inboundCluster(Number(port))),
+    )
+  }
+}
+
+export function listenerNames(service: Service): string[] {
+  return served(service).flatMap((port) => service.addresses.map(({ address }) => outboundListener(address, port)))
+}
+
+/** `<address> <port>` of every endpoint. */
+export function endpointPlaces(service: Service): Set<string> {
+  const ports = served(service)
+  return new Set(
+    service.endpoints.flatMap((endpoint) =>
+      ports.map((port) => `${endpoint.address} ${endpoint.ports.get(port) ?? port}`),
+    ),
+  )
+}
+
+/** Of all subsets that clients of any namespace may see. */
+function clusterNames(service: Service): string[] {
+  const rules = service.rules.destinations.get(service.host) ?? []
+  const subsets = new Set(['', ...rules.flatMap((rule) => rule.subsets.map(({ name }) => name))])
+  return served(service).flatMap((port) => [...subsets].map((subset) => outboundCluster(port, subset, service.host)))
+}
+
+function routeNames(service: Service): string[] {
+  return served(service).map((port) => routeName(service.host, port))
+}
+
+function served(service: Service): number[] {
+  return service.ports.filter(({ protocol }) => protocol !== undefined).map(({ number }) => number)
+}

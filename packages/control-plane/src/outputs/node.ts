@@ -1,0 +1,65 @@
+/** What of a proxy's node matters to its configuration. */
+import { isIP } from 'node:net'
+import type { JsonObject } from '@bufbuild/protobuf'
+import type { Node } from '@aeraki/xds/gen/envoy/config/core/v3/base_pb.ts'
+import type { AppAddress } from '../translate/cluster.ts'
+import type { Client } from '../translate/locality.ts'
+
+export interface NodeIdentity extends Client {
+  readonly id: string
+  /** Empty if the node does not say. */
+  readonly ip: string
+  readonly namespace: string
+  /** Where the app behind the inbound listeners listens; no port: the same as the listener's. */
+  readonly app: { readonly host: string; readonly port: number | undefined }
+}
+
+const defaultNamespace = 'default'
+const defaultApp = '127.0.0.1'
+
+/** Node ids are Istio's: `sidecar~<ip>~<name>.<namespace>~<namespace>.svc.cluster.local`. Metadata wins over the id. */
+export function identify(node: Node): NodeIdentity {
+  const metadata: JsonObject = node.metadata ?? {}
+  const [, ip = '', workload = '', domain = ''] = node.id.split('~')
+  const fromId = workload.includes('.') ? workload.slice(workload.lastIndexOf('.') + 1) : domain.split('.')[0]
+  return {
+    id: node.id,
+    ip: isIP(ip) === 0 ? '' : ip,
+    namespace: text(metadata['NAMESPACE']) ?? (fromId === undefined || fromId === '' ? defaultNamespace : fromId),
+    locality: {
+      region: node.locality?.region ?? '',
+      zone: node.locality?.zone ?? '',
+      subZone: node.locality?.subZone ?? '',
+    },
+    labels: strings(metadata['LABELS']),
+    app: appAddress(text(object(metadata['AERAKI'])?.['APP_ADDRESS']) ?? defaultApp),
+  }
+}
+
+/** `host`, `host:port`, `[ipv6]:port` or an IPv6 address. */
+function appAddress(value: string): NodeIdentity['app'] {
+  const match = /^(?:\[(?<v6>[^\]]+)\]|(?<host>[^:]+))(?::(?<port>\d{1,5}))?$/.exec(value)
+  if (match?.groups === undefined) return { host: value, port: undefined }
+  const { v6, host, port } = match.groups
+  return { host: v6 ?? host ?? defaultApp, port: port === undefined ? undefined : Number(port) }
+}
+
+export function appFor({ app }: NodeIdentity, port: number): AppAddress {
+  return { host: app.host, port: app.port ?? port }
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+function object(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Readonly<Record<string, unknown>>)
+    : undefined
+}
+
+function strings(value: unknown): Record<string, string> {
+  const result: Record<string, string> = {}
+  for (const [key, entry] of Object.entries(object(value) ?? {})) if (typeof entry === 'string') result[key] = entry
+  return result
+}

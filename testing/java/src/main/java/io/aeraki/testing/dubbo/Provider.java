@@ -1,0 +1,100 @@
+package io.aeraki.testing.dubbo;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.dubbo.config.ApplicationConfig;
+import org.apache.dubbo.config.ProtocolConfig;
+import org.apache.dubbo.config.ServiceConfig;
+import org.apache.dubbo.rpc.RpcContext;
+import org.apache.dubbo.samples.basic.api.DemoService;
+
+/**
+ * A Dubbo provider without a registry. Options: --port, --name (what it answers with), --group, --version. Prints
+ * {"ready":PORT} and serves until its stdin ends.
+ */
+public final class Provider {
+  public static void main(String[] arguments) throws Exception {
+    Options options = new Options(arguments);
+    String name = options.get("name", "java");
+    ApplicationConfig application = Options.application("aeraki-testing-provider");
+    ProtocolConfig protocol = new ProtocolConfig("dubbo", Integer.parseInt(options.get("port", "20880")));
+    protocol.setHost("127.0.0.1");
+    protocol.setPreferSerialization("hessian2,fastjson2");
+    export(DemoService.class, new Demo(name), application, protocol, options);
+    export(PeerService.class, new Peer(name), application, protocol, options);
+    System.out.println(Json.of(Map.of("ready", protocol.getPort())));
+    while (System.in.read() >= 0) continue;
+    System.exit(0);
+  }
+
+  private static <T> void export(Class<T> type, T service, ApplicationConfig application, ProtocolConfig protocol, Options options) {
+    ServiceConfig<T> config = new ServiceConfig<>();
+    config.setApplication(application);
+    config.setRegistry(Options.noRegistry());
+    config.setProtocol(protocol);
+    config.setInterface(type);
+    config.setRef(service);
+    if (!options.get("group", "").isEmpty()) config.setGroup(options.get("group", ""));
+    if (!options.get("version", "").isEmpty()) config.setVersion(options.get("version", ""));
+    config.export();
+  }
+
+  /** Answers with its name, so that a consumer can tell providers apart. */
+  private record Demo(String provider) implements DemoService {
+    @Override
+    public String sayHello(String name) {
+      RpcContext.getServerContext().setAttachment("provider", provider);
+      return "Hello " + name + ", response from " + provider;
+    }
+  }
+
+  private static final class Peer implements PeerService {
+    private final String provider;
+    private final AtomicInteger told = new AtomicInteger();
+
+    Peer(String provider) {
+      this.provider = provider;
+    }
+
+    @Override
+    public Map<String, Object> describe(Person person) {
+      Map<String, Object> seen = new LinkedHashMap<>();
+      seen.put("provider", provider);
+      seen.put("attachments", new TreeMap<>(RpcContext.getServerAttachment().getObjectAttachments()));
+      seen.put("person", String.valueOf(person));
+      return seen;
+    }
+
+    @Override
+    public String fail(String message) {
+      throw new IllegalStateException(message);
+    }
+
+    @Override
+    public void tell(String text) {
+      told.incrementAndGet();
+    }
+
+    @Override
+    public int told() {
+      return told.get();
+    }
+
+    @Override
+    public String sleep(int millis) {
+      try {
+        Thread.sleep(millis);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+      return "slept " + millis;
+    }
+
+    @Override
+    public String mixed(boolean a, byte b, short c, char d, int e, long f, float g, double h, int[] i, String[][] j, Map<String, Object> k) {
+      return String.join(" ", "" + a, "" + b, "" + c, "" + d, "" + e, "" + f, "" + g, "" + h, "" + i.length, j[1][0], "" + new TreeMap<>(k));
+    }
+  }
+}

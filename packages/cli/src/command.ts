@@ -42,7 +42,7 @@ export const commonOptions: Options = {
   'log-level': {
     type: 'string',
     value: 'LEVEL',
-    choices: ['trace', 'debug', 'info', 'warning', 'error', 'fatal'],
+    choices: ['trace', 'debug', 'info', 'warning', 'error', 'critical', 'off'],
     help: 'least severe log lines to write to stderr',
   },
   help: { type: 'boolean', short: 'h', help: 'explain the verb and exit' },

@@ -4,6 +4,7 @@ import {
   getAnsiColorFormatter,
   getTextFormatter,
   parseLogLevel,
+  type LogLevel,
   type LogRecord,
   type Sink,
 } from '@logtape/logtape'
@@ -25,8 +26,14 @@ export async function configureLogging(level: string): Promise<void> {
     reset: true,
     sinks: { stderr },
     loggers: [
-      { category: 'aeraki', lowestLevel: parseLogLevel(level), sinks: ['stderr'] },
+      { category: 'aeraki', lowestLevel: lowestLevel(level), sinks: ['stderr'] },
       { category: ['logtape', 'meta'], lowestLevel: 'error', sinks: ['stderr'] },
     ],
   })
+}
+
+/** The names are Envoy's, which the proxy has too. */
+function lowestLevel(name: string): LogLevel | null {
+  if (name === 'off') return null
+  return name === 'critical' ? 'fatal' : parseLogLevel(name)
 }

@@ -61,15 +61,27 @@ describe('help', () => {
 
 describe('mistakes on the command line', () => {
   const mistakes: readonly [string, string[], RegExp][] = [
-    ['an unknown verb is told, with the nearest one', ['validat', 'x'], /unknown verb "validat"\. Did you mean "validate"\?/],
+    [
+      'an unknown verb is told, with the nearest one',
+      ['validat', 'x'],
+      /unknown verb "validat"\. Did you mean "validate"\?/,
+    ],
     ['an unknown verb unlike all others gets no guess', ['frobnicate'], /unknown verb "frobnicate"\.\n/],
     ['an option before the verb is told', ['--output', 'json'], /the verb comes first/],
     ['an unknown option is told, with the nearest one', ['validate', '--outpt', 'json', 'x'], /"--outpt".*"--output"/],
     ['an option without its value is told', ['validate', 'x', '--output'], /--output needs a value: --output FORMAT/],
-    ['a value that is none of the choices is told', ['validate', '-o', 'jsn', 'x'], /"jsn" is none of text, json.*"json"/],
+    [
+      'a value that is none of the choices is told',
+      ['validate', '-o', 'jsn', 'x'],
+      /"jsn" is none of text, json.*"json"/,
+    ],
     ['a missing operand is told', ['validate'], /give the files or folders/],
     ['a missing option is told', ['control-plane'], /--config DIR/],
-    ['an address that is none is told', ['control-plane', '--config', '.', '--xds', '15010'], /"15010" is not HOST:PORT/],
+    [
+      'an address that is none is told',
+      ['control-plane', '--config', '.', '--xds', '15010'],
+      /"15010" is not HOST:PORT/,
+    ],
     ['a duration that is none is told', ['demo', '--duration', 'soon'], /"soon" is no duration/],
     ['a rate that is none is told', ['demo', '--rate', '0'], /--rate "0" is no whole number/],
     ['an unknown scenario is told, with the list', ['demo', 'canry'], /Did you mean "canary"\?[^]*traffic-split/],
@@ -131,7 +143,8 @@ describe('demo', () => {
   test('--list names the scenarios', async () => {
     const { code, stdout } = await aeraki(['demo', '--list'])
     assert.equal(code, 0)
-    for (const name of ['traffic-split', 'batch-isolation', 'locality', 'canary']) assert.match(stdout, new RegExp(name))
+    for (const name of ['traffic-split', 'batch-isolation', 'locality', 'canary'])
+      assert.match(stdout, new RegExp(name))
   })
 })
 

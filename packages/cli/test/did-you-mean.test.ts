@@ -21,6 +21,7 @@ test('a word unlike all others gets no offer', () => {
 })
 
 test('durations are read in every unit, and in seconds without one', () => {
-  const read = (text: string) => readDuration('demo', 'duration', text)
-  assert.deepEqual(['20s', '1500ms', '2m', '0.5s', '7'].map(read), [20_000, 1500, 120_000, 500, 7000])
+  const texts = ['20s', '1500ms', '2m', '0.5s', '7']
+  const read = texts.map((text) => readDuration('demo', 'duration', text))
+  assert.deepEqual(read, [20_000, 1500, 120_000, 500, 7000])
 })

@@ -10,7 +10,10 @@ export interface Ended {
 }
 
 /** Runs the command as a user does, in a process of its own. */
-export function aeraki(args: readonly string[], options: { env?: NodeJS.ProcessEnv; node?: string; cwd?: string } = {}) {
+export function aeraki(
+  args: readonly string[],
+  options: { env?: NodeJS.ProcessEnv; node?: string; cwd?: string } = {},
+) {
   return new Promise<Ended>((resolve, reject) => {
     const child = spawn(options.node ?? process.execPath, [COMMAND, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -54,8 +54,15 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
     const adminAddress = `127.0.0.1:${await freePort()}`
     const proxy = processes.start(name, program.program, [
       ...program.args,
-      ...['--control-plane', controlPlane.xds, '--node', node, '--locality', locality, ...more],
-      ...['--admin-address', adminAddress],
+      '--control-plane',
+      controlPlane.xds,
+      '--node',
+      node,
+      '--locality',
+      locality,
+      '--admin-address',
+      adminAddress,
+      ...more,
     ])
     return { proxy, admin: new ProxyAdmin(name, adminAddress, processes.crashed) }
   }
@@ -67,7 +74,10 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
     const node = `sidecar~${address}~${name}.default~default.${DOMAIN}`
     const labelList = Object.entries(labels).map(([key, value]) => `${key}=${value}`)
     const { proxy, admin } = await startProxy(`proxy of ${group.name}`, node, locality, [
-      ...['--labels', labelList.join(','), '--app', `127.0.0.1:${appPort}`],
+      '--labels',
+      labelList.join(','),
+      '--app',
+      `127.0.0.1:${appPort}`,
     ])
     instances.set(group.name, { app, proxy, admin })
   }
@@ -98,7 +108,13 @@ async function startControlPlane(processes: Processes, workspace: Workspace): Pr
   const free = '127.0.0.1:0'
   const child = processes.start('control plane', process.execPath, [
     COMMAND,
-    ...['control-plane', '--config', workspace.folder, '--xds', free, '--admin', free],
+    'control-plane',
+    '--config',
+    workspace.folder,
+    '--xds',
+    free,
+    '--admin',
+    free,
   ])
   const [xds, admin] = await Promise.all([child.line(/^xds (\S+)$/), child.line(/^admin (\S+)$/)])
   return { xds: xds[1] ?? '', admin: admin[1] ?? '' }

@@ -57,7 +57,13 @@ export function resultOf(measured: Measured): Result {
     connectionsOpened: report.connectionsOpened,
     byRevision: sumBy(report.calls, (call) => (call.revision === '' ? '0' : call.revision)),
     byKind: Object.fromEntries(
-      kinds.map(({ name }) => [name, sumBy(report.calls.filter((call) => call.kind === name), (call) => call.group)]),
+      kinds.map(({ name }) => [
+        name,
+        sumBy(
+          report.calls.filter((call) => call.kind === name),
+          (call) => call.group,
+        ),
+      ]),
     ),
     phases,
     proxyRuntime: measured.proxyRuntime,
@@ -69,8 +75,10 @@ function problemsOf({ scenario, report, reloads, phases, rule }: Measured): stri
   const problems = scenario.problems({ calls: report.calls, phases }, rule)
   if (report.requests === 0) problems.push('the consumer made no calls')
   if (report.failed > 0) problems.push(`${report.failed} calls failed, such as: ${report.failures.join('; ')}`)
-  if (report.connectionsDropped > 0) problems.push(`${report.connectionsDropped} connections of the consumer were dropped`)
-  if (reloads < REWRITES) problems.push(`the consumer's proxy took ${reloads} configurations, at least ${REWRITES} were sent`)
+  if (report.connectionsDropped > 0)
+    problems.push(`${report.connectionsDropped} connections of the consumer were dropped`)
+  if (reloads < REWRITES)
+    problems.push(`the consumer's proxy took ${reloads} configurations, at least ${REWRITES} were sent`)
   return problems
 }
 

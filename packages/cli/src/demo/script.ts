@@ -80,7 +80,10 @@ export class Script {
   #timedSteps(): Step[] {
     const { rule } = this.#scenario
     const original = this.#workspace.read(rule)
-    const write = (what: string, text: string): Step => ({ what, run: () => this.#taken(() => this.#workspace.write(rule, text)) })
+    const write = (what: string, text: string): Step => ({
+      what,
+      run: () => this.#taken(() => this.#workspace.write(rule, text)),
+    })
     const outages = this.#outageSteps()
     const steps: Step[] = []
     for (let revision = 1; revision <= REWRITES; revision++) {

@@ -57,12 +57,14 @@ export function drawPicture(picture: Picture, style: Style): string[] {
   })
   const success = report.requests === 0 ? 100 : (100 * (report.requests - report.failed)) / report.requests
   const failed = report.failed === 0 ? 'failed 0' : paint('red', `failed ${report.failed}`)
-  const dropped =
-    report.connectionsDropped === 0 ? 'dropped 0' : paint('red', `dropped ${report.connectionsDropped}`)
+  const dropped = report.connectionsDropped === 0 ? 'dropped 0' : paint('red', `dropped ${report.connectionsDropped}`)
 
   const lines = [
     `${paint('bold', `Aeraki demo: ${picture.scenario}`)}  ${picture.summary}`,
-    paint('dim', `consumer → proxy (${picture.runtime}) ${picture.address} → proxies → providers   ${clock(picture.seconds)}`),
+    paint(
+      'dim',
+      `consumer → proxy (${picture.runtime}) ${picture.address} → proxies → providers   ${clock(picture.seconds)}`,
+    ),
     '',
     paint('dim', row('group', 'calls/s', 'share', '', 'calls', 'p50', 'p99')),
     ...rows,
@@ -96,9 +98,11 @@ export function describePicture(picture: Picture): string {
 }
 
 function millisOf(latency: Latency | undefined): [string, string] {
-  const millis = (value: number | undefined) =>
-    value === undefined ? '-' : `${value < 10 ? value.toFixed(2) : value.toFixed(1)} ms`
   return [millis(latency?.p50), millis(latency?.p99)]
+}
+
+function millis(value: number | undefined): string {
+  return value === undefined ? '-' : `${value < 10 ? value.toFixed(2) : value.toFixed(1)} ms`
 }
 
 function clock(seconds: number): string {

@@ -2,7 +2,17 @@
  * The folder that the control plane reads: a copy of the scenario's, so that a run leaves the examples as they are. It is
  * `demo-config/SCENARIO` in the working directory where a user is to edit it, and a temporary folder for timed runs.
  */
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { AerakiError } from '@aeraki/api/errors'

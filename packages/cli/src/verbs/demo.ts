@@ -27,7 +27,11 @@ export const command: Command = {
     'Exit code 1 when what was measured is not what the scenario promises.',
   ].join('\n'),
   options: {
-    duration: { type: 'string', value: 'TIME', help: 'end after so long, such as 20s or 2m (default: run until Ctrl-C)' },
+    duration: {
+      type: 'string',
+      value: 'TIME',
+      help: 'end after so long, such as 20s or 2m (default: run until Ctrl-C)',
+    },
     output: {
       type: 'string',
       short: 'o',

@@ -19,9 +19,19 @@ export const command: Command = {
     node: { type: 'string', value: 'ID', help: 'sidecar~IP~NAME.NAMESPACE~NAMESPACE.svc.cluster.local' },
     locality: { type: 'string', value: 'REGION/ZONE', help: 'where the proxy is' },
     labels: { type: 'string', value: 'KEY=VALUE,...', help: "the workload's labels" },
+    namespace: { type: 'string', value: 'NAME', help: "the workload's namespace (default: as in the node's id)" },
     app: { type: 'string', value: 'HOST[:PORT]', help: 'the local app behind inbound listeners (default 127.0.0.1)' },
-    bootstrap: { type: 'string', value: 'FILE', help: "an Envoy-shaped bootstrap, in place of the control plane's flags" },
-    'admin-address': { type: 'string', value: 'HOST:PORT', help: 'the admin pages' },
+    bootstrap: {
+      type: 'string',
+      value: 'FILE',
+      help: "an Envoy-shaped bootstrap, in place of the control plane's flags",
+    },
+    'admin-address': { type: 'string', value: 'HOST:PORT', help: 'the admin pages, or off (default 127.0.0.1:15000)' },
+    'drain-time': {
+      type: 'string',
+      value: 'SECONDS',
+      help: 'how long requests in flight may take at the end (default 5)',
+    },
   },
   examples: [
     'aeraki proxy --control-plane 127.0.0.1:15010 --node sidecar~127.0.0.1~web-1.default~default.svc.cluster.local',

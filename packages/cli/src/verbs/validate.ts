@@ -22,7 +22,9 @@ export const command: Command = {
     if (diagnostics.length > 0) process.stdout.write(`${formatDiagnostics(diagnostics, 'text')}\n`)
     const errors = diagnostics.filter((diagnostic) => diagnostic.severity === 'error').length
     const warnings = diagnostics.length - errors
-    process.stderr.write(`${count(objects, 'sound object')}, ${count(errors, 'error')}, ${count(warnings, 'warning')}\n`)
+    process.stderr.write(
+      `${count(objects, 'sound object')}, ${count(errors, 'error')}, ${count(warnings, 'warning')}\n`,
+    )
     return exitCode
   },
 }

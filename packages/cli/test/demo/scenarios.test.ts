@@ -72,13 +72,18 @@ describe('traffic-split', () => {
 
 describe('batch-isolation', () => {
   const scenario = named('batch-isolation')
-  const problems = (...counts: Parameters<typeof calls>) => scenario.problems({ calls: calls(...counts), phases: [] }, '')
+  const problems = (...counts: Parameters<typeof calls>) =>
+    scenario.problems({ calls: calls(...counts), phases: [] }, '')
 
   test('nothing is wrong when each kind has its group', () => {
     assert.deepEqual(problems(['batchJob=true', 'batchjob', 9], ['batchJob=false', 'user', 9]), [])
   })
   test('a single call in the wrong group is told', () => {
-    const found = problems(['batchJob=true', 'batchjob', 9], ['batchJob=true', 'user', 1], ['batchJob=false', 'user', 9])
+    const found = problems(
+      ['batchJob=true', 'batchjob', 9],
+      ['batchJob=true', 'user', 1],
+      ['batchJob=false', 'user', 9],
+    )
     assert.deepEqual(found, ['1 calls with batchJob=true were answered by user'])
   })
   test('a kind without any answer is told', () => {
@@ -88,7 +93,8 @@ describe('batch-isolation', () => {
 
 describe('canary', () => {
   const scenario = named('canary')
-  const problems = (...counts: Parameters<typeof calls>) => scenario.problems({ calls: calls(...counts), phases: [] }, '')
+  const problems = (...counts: Parameters<typeof calls>) =>
+    scenario.problems({ calls: calls(...counts), phases: [] }, '')
 
   test('nothing is wrong when the test user has v2 with tracing, and the others v1 without', () => {
     assert.deepEqual(problems(['user=test', 'v2', 9, '100'], ['user=alice', 'v1', 9]), [])

@@ -25,7 +25,8 @@ export const locality: Scenario = {
       const wanted = NEAREST_FIRST.find((group) => !away.includes(group))
       const others = Object.entries(byGroup).filter(([group, count]) => group !== wanted && count > 0)
       const state = away.length === 0 ? 'all instances there' : `${away.join(' and ')} away`
-      for (const [group, count] of others) problems.push(`with ${state}, ${group} answered ${count} calls, not ${wanted}`)
+      for (const [group, count] of others)
+        problems.push(`with ${state}, ${group} answered ${count} calls, not ${wanted}`)
       if (wanted !== undefined && (byGroup[wanted] ?? 0) === 0) {
         problems.push(`with ${state}, ${wanted} answered no call`)
       }

@@ -164,7 +164,6 @@ describe('the Hessian2 scanner', () => {
   })
 
   test('has a limit for nesting and no stack to overflow', () => {
-    const nested = (depth: number): Buffer => Buffer.concat([Buffer.alloc(depth, 0x79), hex('4e')])
     scan(nested(maxDepth)).skipValues(1)
     assert.throws(() => scan(nested(maxDepth + 1)).skipValues(1), { code: 'PROTOCOL_MALFORMED' })
     assert.throws(() => scan(nested(1_000_000)).skipValues(1), { code: 'PROTOCOL_MALFORMED' })
@@ -195,6 +194,11 @@ function scan(bytes: Buffer, end = bytes.length): Hessian2Scanner {
   const scanner = new Hessian2Scanner()
   scanner.reset(bytes, 0, end)
   return scanner
+}
+
+/** So many lists, one in the other. */
+function nested(depth: number): Buffer {
+  return Buffer.concat([Buffer.alloc(depth, 0x79), hex('4e')])
 }
 
 function hex(text: string): Buffer {

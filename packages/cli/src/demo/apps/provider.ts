@@ -12,6 +12,7 @@ import {
   RpcServer,
   type Attachments,
   type DubboRequest,
+  type DubboServer,
 } from './dubbo-npm.ts'
 import type { FromApp, Greeting } from './messages.ts'
 
@@ -42,7 +43,7 @@ class DemoServer extends RpcServer {
 }
 
 /** The base class's own way in, which its types would call protected. */
-function acceptSocket(server: RpcServer, socket: Socket): void {
+function acceptSocket(server: DubboServer, socket: Socket): void {
   const method = '_handleSocket'
   ;(server as unknown as Record<typeof method, (socket: Socket) => void>)[method](socket)
 }

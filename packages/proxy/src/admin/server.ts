@@ -1,0 +1,136 @@
+/**
+ * The admin pages over HTTP, with Envoy's paths and formats where it has them. Reading is GET, changing is POST. There
+ * is no authentication: the default address is loopback, and any other is the operator's explicit choice.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { isIP } from 'node:net'
+import { getLogger } from '@logtape/logtape'
+import { AerakiError } from '@aeraki/api/errors'
+import { formatAddress } from '../config/from-common.ts'
+import type { Address } from '../config/model.ts'
+import { clustersPage } from './clusters.ts'
+import { configDumpPage } from './config-dump.ts'
+import { textPage, type AdminContext, type Page } from './context.ts'
+import { listenersPage } from './listeners.ts'
+import { changeLogging, loggingPage } from './logging.ts'
+import { readyPage, serverInfoPage } from './server-info.ts'
+import { prometheusPage, statsPage } from './stats.ts'
+
+export interface Admin {
+  readonly address: Address
+  close(): Promise<void>
+}
+
+interface Route {
+  readonly method: 'GET' | 'POST'
+  readonly help: string
+  readonly page: (context: AdminContext, query: URLSearchParams) => Page
+}
+
+/** Longest URL and biggest header block; nothing legitimate comes near. */
+const maxHeaderBytes = 16 * 1024
+
+const routes: ReadonlyMap<string, readonly Route[]> = new Map<string, readonly Route[]>([
+  ['/', [{ method: 'GET', help: 'this page', page: indexPage }]],
+  ['/help', [{ method: 'GET', help: 'this page', page: indexPage }]],
+  ['/ready', [{ method: 'GET', help: '200 LIVE, or 503 and the state', page: readyPage }]],
+  ['/server_info', [{ method: 'GET', help: 'version, state, node, runtime and control plane', page: serverInfoPage }]],
+  ['/config_dump', [{ method: 'GET', help: 'configuration with versions and refused updates (?resource=, ?name_regex=)', page: configDumpPage }]],
+  ['/listeners', [{ method: 'GET', help: 'what is bound where (?format=json)', page: listenersPage }]],
+  ['/clusters', [{ method: 'GET', help: 'clusters and their endpoints (?format=json)', page: clustersPage }]],
+  ['/stats', [{ method: 'GET', help: 'statistics (?filter=REGEX, ?format=text|json|prometheus, ?usedonly)', page: statsPage }]],
+  ['/stats/prometheus', [{ method: 'GET', help: 'statistics for Prometheus (?filter=REGEX, ?usedonly)', page: prometheusPage }]],
+  [
+    '/logging',
+    [
+      { method: 'GET', help: 'log levels', page: loggingPage },
+      { method: 'POST', help: 'changes log levels (?level=debug, or ?xds=debug)', page: changeLogging },
+    ],
+  ],
+])
+
+const log = getLogger(['aeraki', 'proxy', 'admin'])
+
+/** Rejects with `AerakiError` PROXY_ADMIN_BIND_FAILED. */
+export async function startAdmin(address: Address, context: AdminContext): Promise<Admin> {
+  const server = createServer({ maxHeaderSize: maxHeaderBytes }, (request, response) => answer(context, request, response))
+  server.headersTimeout = 10_000
+  server.requestTimeout = 10_000
+  const bound = await listen(server, address)
+  if (!isLoopback(address.host)) {
+    log.warn('the admin pages are on {address}: whoever reaches it may read the configuration and change the log', {
+      address: formatAddress(bound),
+    })
+  }
+  return {
+    address: bound,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+function listen(server: Server, address: Address): Promise<Address> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: Error) => {
+      const where = formatAddress(address)
+      const remedy = 'give another --admin-address (port 0 picks one) or admin.address'
+      reject(new AerakiError('PROXY_ADMIN_BIND_FAILED', `admin pages on ${where}: ${cause.message}; ${remedy}`, { cause }))
+    })
+    server.listen(address.port, address.host, () => {
+      const bound = server.address()
+      resolve(typeof bound === 'object' && bound !== null ? { host: bound.address, port: bound.port } : address)
+    })
+  })
+}
+
+function answer(context: AdminContext, request: IncomingMessage, response: ServerResponse): void {
+  // A page of another origin must not drive a browser to change anything here: DNS rebinding comes with its own Host.
+  const page = hostAllowed(request.headers.host) ? dispatch(context, request) : textPage('unknown Host: use an IP address or localhost', 403)
+  response.writeHead(page.status, {
+    'content-type': page.type ?? 'text/plain; charset=utf-8',
+    'content-length': Buffer.byteLength(page.body),
+    'cache-control': 'no-cache, max-age=0',
+    'x-content-type-options': 'nosniff',
+  })
+  response.end(request.method === 'HEAD' ? undefined : page.body)
+  request.resume()
+}
+
+function dispatch(context: AdminContext, request: IncomingMessage): Page {
+  const url = URL.parse(request.url ?? '/', 'http://admin')
+  if (url === null) return textPage('not a URL', 400)
+  const found = routes.get(url.pathname)
+  if (found === undefined) return textPage(`no page ${url.pathname}; / lists them all`, 404)
+  const method = request.method === 'HEAD' ? 'GET' : request.method
+  const route = found.find((each) => each.method === method)
+  if (route === undefined) {
+    return textPage(`${url.pathname} takes ${found.map((each) => each.method).join(' and ')}, not ${request.method}`, 405)
+  }
+  try {
+    return route.page(context, url.searchParams)
+  } catch (error) {
+    if (error instanceof AerakiError) return textPage(`${error.code}: ${error.message}`, 400)
+    log.error('{path} failed: {error}', { path: url.pathname, error })
+    return textPage('internal error; see the log', 500)
+  }
+}
+
+function indexPage(): Page {
+  const lines = [...routes].flatMap(([path, found]) =>
+    found.map(({ method, help }) => `${method.padEnd(4)} ${path.padEnd(18)} ${help}`),
+  )
+  return textPage(lines.join('\n'))
+}
+
+function hostAllowed(host: string | undefined): boolean {
+  if (host === undefined) return true
+  const name = host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
+  return name === 'localhost' || isIP(name) !== 0
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\./.test(host)
+}

@@ -1,0 +1,131 @@
+/** The proxy's command line. */
+import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
+import { AerakiError } from '@aeraki/api/errors'
+import { bootstrapFromFlags, type Bootstrap } from './config/bootstrap.ts'
+import { loadBootstrap } from './config/bootstrap-file.ts'
+import type { Address } from './config/model.ts'
+
+export type Flags =
+  | { readonly kind: 'help' }
+  | {
+      readonly kind: 'run'
+      readonly bootstrap: Bootstrap
+      readonly logLevel: string
+      readonly drainMs: number
+    }
+
+interface Flag {
+  readonly name: string
+  /** Undefined: a switch. */
+  readonly value?: string
+  readonly help: string
+}
+
+const flags: readonly Flag[] = [
+  { name: 'bootstrap', value: 'FILE', help: "Envoy's bootstrap, YAML or JSON; instead of --control-plane" },
+  { name: 'control-plane', value: 'HOST:PORT', help: 'where xDS comes from' },
+  { name: 'node', value: 'ID', help: 'sidecar~IP~NAME.NAMESPACE~NAMESPACE.svc.cluster.local' },
+  { name: 'locality', value: 'REGION/ZONE/SUBZONE', help: 'where this workload runs; the last two may be left out' },
+  { name: 'labels', value: 'K=V,...', help: "the workload's labels" },
+  { name: 'namespace', value: 'NS', help: "the workload's namespace; default: as in the node id" },
+  {
+    name: 'app',
+    value: 'HOST[:PORT]',
+    help: 'the local application, for inbound listeners; default 127.0.0.1 and the same port',
+  },
+  { name: 'admin-address', value: 'HOST:PORT', help: 'admin pages; default 127.0.0.1:15000, "off" for none' },
+  { name: 'log-level', value: 'LEVEL', help: 'trace, debug, info (default), warning, error, critical or off' },
+  { name: 'drain-time', value: 'SECONDS', help: 'how long SIGTERM waits for requests in flight; default 5' },
+  { name: 'help', help: 'prints this' },
+]
+
+/** With --bootstrap these have no effect, and saying so beats leaving them out. */
+const onlyWithControlPlane = ['control-plane', 'node', 'locality', 'labels', 'namespace', 'app'] as const
+
+export function helpText(): string {
+  const lines = flags.map(
+    ({ name, value, help }) => `  ${`--${name}${value === undefined ? '' : ` ${value}`}`.padEnd(34)} ${help}`,
+  )
+  return `Runs the MetaProtocol Proxy.\n\n${lines.join('\n')}\n`
+}
+
+/** Throws `AerakiError` PROXY_FLAGS_INVALID, or what is wrong with the bootstrap. */
+export function parseFlags(args: readonly string[]): Flags {
+  const values = read(args)
+  if (values.has('help')) return { kind: 'help' }
+  const drain = values.get('drain-time') ?? '5'
+  if (!/^\d+(\.\d+)?$/.test(drain)) throw invalid(`--drain-time "${drain}": give seconds, such as 5`)
+  return {
+    kind: 'run',
+    bootstrap: bootstrapOf(values),
+    logLevel: values.get('log-level') ?? 'info',
+    drainMs: Number(drain) * 1000,
+  }
+}
+
+function bootstrapOf(values: ReadonlyMap<string, string>): Bootstrap {
+  const file = values.get('bootstrap')
+  const admin = values.get('admin-address')
+  if (file !== undefined) {
+    const idle = onlyWithControlPlane.filter((name) => values.has(name))
+    if (idle.length > 0) throw invalid(`--bootstrap and --${idle[0]}: give one or the other`)
+    const bootstrap = loadBootstrap(file)
+    return admin === undefined ? bootstrap : { ...bootstrap, adminAddress: adminAddress(admin) }
+  }
+  const controlPlane = values.get('control-plane')
+  if (controlPlane === undefined) throw invalid('give --bootstrap FILE, or --control-plane HOST:PORT and --node ID')
+  const node = values.get('node')
+  if (node === undefined) throw invalid('--control-plane needs --node ID, so that the control plane knows who asks')
+  return bootstrapFromFlags({
+    controlPlane,
+    node,
+    locality: values.get('locality'),
+    labels: labels(values.get('labels') ?? ''),
+    namespace: values.get('namespace'),
+    app: values.get('app'),
+    adminAddress: adminAddress(admin ?? '127.0.0.1:15000'),
+  })
+}
+
+function adminAddress(text: string): Address | undefined {
+  if (text === 'off') return undefined
+  const [, host = '', port = ''] = /^\[?(.*?)\]?:(\d{1,5})$/.exec(text) ?? []
+  if (host === '' || Number(port) > 65_535)
+    throw invalid(`--admin-address "${text}": give HOST:PORT, such as 127.0.0.1:15000, or off`)
+  return { host, port: Number(port) }
+}
+
+function labels(text: string): Record<string, string> {
+  const found: Record<string, string> = {}
+  for (const pair of text.split(',').filter((each) => each !== '')) {
+    const [, key = '', value = ''] = /^([^=]+)=(.*)$/.exec(pair) ?? []
+    if (key === '') throw invalid(`--labels "${pair}": give KEY=VALUE,KEY=VALUE`)
+    found[key] = value
+  }
+  return found
+}
+
+function read(args: readonly string[]): ReadonlyMap<string, string> {
+  const options: ParseArgsOptionsConfig = Object.fromEntries(
+    flags.map(({ name, value }) => [name, { type: value === undefined ? 'boolean' : 'string' } as const]),
+  )
+  const known = new Map(flags.map((flag) => [flag.name, flag]))
+  const values = new Map<string, string>()
+  // Not strict: the messages of parseArgs don't say what to do.
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true })
+  for (const token of tokens) {
+    if (token.kind === 'positional') throw invalid(`"${token.value}": every value needs its flag, see --help`)
+    if (token.kind !== 'option') continue
+    const flag = known.get(token.name)
+    if (flag === undefined) throw invalid(`unknown flag ${token.rawName}, see --help`)
+    if (values.has(flag.name)) throw invalid(`--${flag.name} is given twice`)
+    const missing = token.value === undefined || (token.value.startsWith('--') && !token.inlineValue)
+    if (flag.value !== undefined && missing) throw invalid(`--${flag.name} needs a value: --${flag.name} ${flag.value}`)
+    values.set(flag.name, token.value ?? '')
+  }
+  return values
+}
+
+function invalid(message: string): AerakiError {
+  return new AerakiError('PROXY_FLAGS_INVALID', message)
+}

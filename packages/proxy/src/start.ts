@@ -1,0 +1,207 @@
+/**
+ * A running proxy: the data path, its configuration from the bootstrap and the control plane, and the admin pages, put
+ * together. The process around it (flags, log sinks, signals) is main.ts.
+ */
+import { getLogger } from '@logtape/logtape'
+import { createAdsClient, type AdsClient, type AdsClientOptions } from '@aeraki/xds'
+import { startAdmin, type Admin } from './admin/server.ts'
+import type { Bootstrap } from './config/bootstrap.ts'
+import { Configuration, type ConfigurationOptions } from './config/configuration.ts'
+import { formatAddress } from './config/from-common.ts'
+import type { Address } from './config/model.ts'
+import { ResourceLog } from './config/resource-log.ts'
+import { Subscriptions } from './config/subscriptions.ts'
+import type { LogLevels } from './log-levels.ts'
+import type { Runtime } from './runtime.ts'
+
+export interface ProxyOptions {
+  /** From `loadBootstrap` or `bootstrapFromFlags`. */
+  readonly bootstrap: Bootstrap
+  /** What `/logging` changes; undefined: the process around looks after its log itself. */
+  readonly logLevels?: LogLevels | undefined
+  readonly configuration?: ConfigurationOptions
+  /** For tests. */
+  readonly runtime?: Runtime
+  readonly connect?: (options: AdsClientOptions) => AdsClient
+}
+
+/** Envoy's names. */
+export type ProxyState = 'LIVE' | 'DRAINING' | 'PRE_INITIALIZING' | 'INITIALIZING'
+
+export interface RunningProxy {
+  /** Undefined: the bootstrap has no admin address. */
+  readonly adminAddress: Address | undefined
+  readonly runtime: Runtime
+  readonly state: ProxyState
+  /** Resolves when `state` has become LIVE: every listener serves, or has failed, or 15 s have passed. */
+  readonly live: Promise<void>
+  /** Stops accepting, waits for requests in flight up to `graceMs` (default 5,000), and closes everything. */
+  close(graceMs?: number): Promise<void>
+}
+
+const log = getLogger(['aeraki', 'proxy'])
+
+/** Rejects with `AerakiError` PROXY_ADMIN_BIND_FAILED. Listeners that can't be opened are tried again, not rejected. */
+export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
+  const { bootstrap } = options
+  const proxy = new Proxy(options, options.runtime ?? (await defaultRuntime()))
+  try {
+    if (bootstrap.adminAddress !== undefined) await proxy.startAdmin(bootstrap.adminAddress)
+  } catch (error) {
+    await proxy.close(0)
+    throw error
+  }
+  proxy.start()
+  return proxy
+}
+
+class Proxy implements RunningProxy {
+  readonly runtime: Runtime
+  readonly live: Promise<void>
+  readonly #options: ProxyOptions
+  readonly #configuration: Configuration
+  readonly #resources = new ResourceLog()
+  readonly #startedAt = new Date()
+  #admin: Admin | undefined
+  #client: AdsClient | undefined
+  #subscriptions: Subscriptions | undefined
+  #state: ProxyState = 'PRE_INITIALIZING'
+  #becomeLive: () => void = () => undefined
+  #fetchTimer: NodeJS.Timeout | undefined
+  #fetchTimedOut = false
+
+  constructor(options: ProxyOptions, runtime: Runtime) {
+    this.#options = options
+    this.runtime = runtime
+    this.live = new Promise((resolve) => {
+      this.#becomeLive = resolve
+    })
+    this.#configuration = new Configuration(runtime, {
+      ...fetchTimeout(options.bootstrap),
+      ...options.configuration,
+      onListener: (name, error) => this.#onListener(name, error),
+    })
+  }
+
+  get adminAddress(): Address | undefined {
+    return this.#admin?.address
+  }
+
+  get state(): ProxyState {
+    return this.#state
+  }
+
+  async startAdmin(address: Address): Promise<void> {
+    const { bootstrap, logLevels } = this.#options
+    this.#admin = await startAdmin(address, {
+      bootstrap,
+      logLevels,
+      runtime: this.runtime,
+      resources: this.#resources,
+      startedAt: this.#startedAt,
+      state: () => this.#state,
+      controlPlane: () => this.#subscriptions?.state,
+      warming: () => this.#configuration.warming(),
+    })
+    log.info('admin pages on http://{address}/', { address: formatAddress(this.#admin.address) })
+  }
+
+  start(): void {
+    const { bootstrap } = this.#options
+    for (const note of bootstrap.notes) log.warn('bootstrap: {note}', { note })
+    for (const { name, any, config } of bootstrap.clusters) {
+      this.#resources.accept('cluster', name, { source: 'static', version: '', any })
+      this.#configuration.setCluster(name, config)
+    }
+    for (const { name, any, config } of bootstrap.listeners) {
+      this.#resources.accept('listener', name, { source: 'static', version: '', any })
+      this.#configuration.setListener(config)
+    }
+    this.#state = 'INITIALIZING'
+    if (bootstrap.controlPlane !== undefined) this.#connect(bootstrap.controlPlane)
+    else queueMicrotask(() => this.#checkLive())
+  }
+
+  async close(graceMs = 5000): Promise<void> {
+    this.#state = 'DRAINING'
+    clearTimeout(this.#fetchTimer)
+    this.#configuration.close()
+    await this.#client?.close()
+    await this.runtime.close(graceMs)
+    await this.#admin?.close()
+  }
+
+  #connect(controlPlane: NonNullable<Bootstrap['controlPlane']>): void {
+    this.#subscriptions = new Subscriptions({
+      configuration: this.#configuration,
+      resources: this.#resources,
+      listeners: controlPlane.listeners,
+      clusters: controlPlane.clusters,
+      controlPlane: controlPlane.target,
+    })
+    this.#client = (this.#options.connect ?? createAdsClient)({
+      target: controlPlane.target,
+      node: this.#options.bootstrap.node,
+      variant: controlPlane.variant,
+      handler: this.#subscriptions,
+    })
+    this.#subscriptions.start(this.#client)
+    this.#subscriptions.onInitialised(() => this.#checkLive())
+    this.#fetchTimer = setTimeout(
+      () => {
+        this.#fetchTimedOut = true
+        this.#checkLive()
+      },
+      fetchTimeout(this.#options.bootstrap).fetchTimeoutMs ?? 15_000,
+    )
+    this.#fetchTimer.unref()
+  }
+
+  #onListener(name: string, error: Error | undefined): void {
+    if (error === undefined) this.#sayWhereItListens(name)
+    this.#options.configuration?.onListener?.(name, error)
+    this.#checkLive()
+  }
+
+  #sayWhereItListens(name: string): void {
+    const listener = this.runtime.snapshot().listeners.find(({ config }) => config.name === name)
+    if (listener?.bound === undefined) return
+    const address = formatAddress(listener.config.address)
+    const bound = formatAddress(listener.bound)
+    const direction = listener.config.direction
+    if (bound === address || listener.config.address.port === 0) {
+      log.info('{direction} listener {name} on {bound}', { direction, name, bound })
+    } else {
+      log.info(
+        '{direction} listener {name} on {bound} instead of {address}, which is no address of this machine: point clients there',
+        {
+          direction,
+          name,
+          bound,
+          address,
+        },
+      )
+    }
+  }
+
+  #checkLive(): void {
+    if (this.#state !== 'INITIALIZING') return
+    const answered = this.#subscriptions?.initialised ?? true
+    if (!this.#fetchTimedOut && (!answered || this.#configuration.isWarming())) return
+    if (!answered) log.warn('the control plane has not answered yet: serving without it')
+    clearTimeout(this.#fetchTimer)
+    this.#state = 'LIVE'
+    log.info('live')
+    this.#becomeLive()
+  }
+}
+
+function fetchTimeout(bootstrap: Bootstrap): { readonly fetchTimeoutMs?: number } {
+  const value = bootstrap.controlPlane?.fetchTimeoutMs
+  return value === undefined ? {} : { fetchTimeoutMs: value }
+}
+
+async function defaultRuntime(): Promise<Runtime> {
+  const { createRuntime } = await import('./create-runtime.ts')
+  return createRuntime()
+}

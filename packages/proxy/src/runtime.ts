@@ -24,8 +24,27 @@ export interface Runtime {
   removeEndpoints(name: string): void
   /** For the admin pages. */
   snapshot(): RuntimeSnapshot
+  /** What `/stats` shows. Every real runtime has it; optional so that fakes in tests need none. */
+  readonly stats?: StatsSource
   /** Stops accepting, waits for requests in flight up to `graceMs`, closes everything. */
   close(graceMs: number): Promise<void>
+}
+
+/** The statistics as text; implemented in stats/registry.ts. */
+export interface StatsSource {
+  /** Envoy's text format: one `name: value` a line, sorted by name; histograms with their quantiles. */
+  text(options?: StatsOptions): string
+  /** Prometheus' text format 0.0.4, names and labels as Envoy's and Istio's. */
+  prometheus(options?: StatsOptions): string
+  /** Counters and gauges by name. For `?format=json` and tests. */
+  values(): ReadonlyMap<string, number>
+}
+
+export interface StatsOptions {
+  /** Envoy-style names (`cluster.x.upstream_rq_total`) that this matches anywhere. */
+  readonly filter?: RegExp | undefined
+  /** Leaves out what was never changed. */
+  readonly usedOnly?: boolean | undefined
 }
 
 export interface RuntimeSnapshot {

@@ -94,8 +94,7 @@ export class ThriftFrame implements PointableFrame {
   allAttributes(): ReadonlyMap<string, string> {
     const all = new Map<string, string>()
     if (this.transport === transports.header) {
-      const infos = readInfos(this.bytes, this.header, this.limits.maxAttributes)
-      for (const { key, value } of [...infos.persistent, ...infos.keyValues]) all.set(key.toLowerCase(), value)
+      for (const { key, value } of readInfos(this.bytes, this.header, this.limits.maxAttributes)) all.set(key, value)
     }
     all.set('method', methodName(this.message, this.envelope))
     const service = serviceName(this.message, this.envelope)

@@ -131,17 +131,61 @@ export function findInfo(bytes: Buffer, layout: HeaderLayout, name: string, maxA
   return valueAt < 0 ? undefined : text(bytes, valueAt, valueLength)
 }
 
-export interface Infos {
-  readonly keyValues: readonly KeyValue[]
-  readonly persistent: readonly KeyValue[]
+/** All infos, at most so many, of the connection first: what is said later overrides. For access logs. */
+export function readInfos(bytes: Buffer, layout: HeaderLayout, max: number): KeyValue[] {
+  const { keyValues, persistent } = readPairs(bytes, layout, max)
+  return [...persistent, ...keyValues].map((pair) => ({
+    key: pair.name,
+    value: text(bytes, pair.valueAt, pair.end - pair.valueAt),
+  }))
+}
+
+/**
+ * The section with these key/values set: keys that are there already (compared without case) are replaced, everything
+ * else stays. Throws `ProtocolError` on a malformed section, and when the new one can't be that long.
+ */
+export function rebuildSection(bytes: Buffer, at: number, layout: HeaderLayout, mutation: Mutation): Buffer {
+  const names = new Set(mutation.set.map((entry) => entry.key.toLowerCase()))
+  const stays = (pair: Pair) => !names.has(pair.name)
+  const raw = readPairs(bytes, layout, Infinity)
+  const kept = raw.keyValues.filter(stays)
+  // What stays is copied as it is: values need not be UTF-8.
+  const asBytes = (pair: Pair) => bytes.subarray(pair.at, pair.end)
+  const parts = [bytes.subarray(at + fixedHeaderBytes, layout.infoAt)]
+  const count = kept.length + mutation.set.length
+  if (count > 0) {
+    parts.push(numbers(infoIds.keyValue, count), ...kept.map(asBytes))
+    for (const { key, value } of mutation.set) parts.push(string(key), string(value))
+  }
+  const persistent = raw.persistent.filter(stays)
+  if (persistent.length > 0) parts.push(numbers(infoIds.persistent, persistent.length), ...persistent.map(asBytes))
+  parts.push(bytes.subarray(raw.unknownAt, layout.end))
+  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  const padded = (length + 3) & ~3
+  if (padded > maxSectionBytes)
+    throw new ProtocolError('PROTOCOL_FRAME_TOO_LARGE', `a Thrift header of ${padded} bytes after a mutation`)
+  return Buffer.concat(parts, padded)
+}
+
+interface Pair {
+  /** Lower case. */
+  readonly name: string
+  /** Key and value with their lengths are `bytes[at .. end)`. */
+  readonly at: number
+  readonly valueAt: number
+  readonly end: number
+}
+
+interface Pairs {
+  readonly keyValues: readonly Pair[]
+  readonly persistent: readonly Pair[]
   /** Where the infos begin that nobody here knows; `layout.end` when there are none. */
   readonly unknownAt: number
 }
 
-/** All infos, at most so many. For access logs and for rebuilding a section. */
-export function readInfos(bytes: Buffer, layout: HeaderLayout, max: number): Infos {
-  const keyValues: KeyValue[] = []
-  const persistent: KeyValue[] = []
+function readPairs(bytes: Buffer, layout: HeaderLayout, max: number): Pairs {
+  const keyValues: Pair[] = []
+  const persistent: Pair[] = []
   let unknownAt = layout.end
   let left = max
   reader.start(bytes, layout.infoAt, layout.end)
@@ -155,68 +199,11 @@ export function readInfos(bytes: Buffer, layout: HeaderLayout, max: number): Inf
     const into = id === infoIds.keyValue ? keyValues : persistent
     for (let count = reader.size(); count > 0 && left > 0; count -= 1) {
       left -= 1
-      reader.skipString()
-      const key = text(bytes, reader.stringAt, reader.stringLength)
-      reader.skipString()
-      into.push({ key, value: text(bytes, reader.stringAt, reader.stringLength) })
-    }
-  }
-  return { keyValues, persistent, unknownAt }
-}
-
-/**
- * The section with these key/values set: keys that are there already (compared without case) are replaced, everything
- * else stays. Throws `ProtocolError` on a malformed section, and when the new one can't be that long.
- */
-export function rebuildSection(bytes: Buffer, at: number, layout: HeaderLayout, mutation: Mutation): Buffer {
-  const names = new Set(mutation.set.map((entry) => entry.key.toLowerCase()))
-  const stays = (entry: RawPair) => !names.has(entry.name)
-  const raw = readRaw(bytes, layout)
-  const kept = raw.keyValues.filter(stays)
-  const parts = [bytes.subarray(at + fixedHeaderBytes, layout.infoAt)]
-  const count = kept.length + mutation.set.length
-  if (count > 0) {
-    parts.push(numbers(infoIds.keyValue, count), ...kept.map((entry) => entry.bytes))
-    for (const { key, value } of mutation.set) parts.push(string(key), string(value))
-  }
-  const persistent = raw.persistent.filter(stays)
-  if (persistent.length > 0)
-    parts.push(numbers(infoIds.persistent, persistent.length), ...persistent.map((entry) => entry.bytes))
-  parts.push(bytes.subarray(raw.unknownAt, layout.end))
-  const length = parts.reduce((sum, part) => sum + part.length, 0)
-  const padded = (length + 3) & ~3
-  if (padded > maxSectionBytes)
-    throw new ProtocolError('PROTOCOL_FRAME_TOO_LARGE', `a Thrift header of ${padded} bytes after a mutation`)
-  return Buffer.concat(parts, padded)
-}
-
-interface RawPair {
-  /** Lower case. */
-  readonly name: string
-  /** Key and value with their lengths. */
-  readonly bytes: Buffer
-}
-
-/** The pairs as bytes, so that what stays is exactly what it was: values need not be UTF-8. */
-function readRaw(bytes: Buffer, layout: HeaderLayout) {
-  const keyValues: RawPair[] = []
-  const persistent: RawPair[] = []
-  let unknownAt = layout.end
-  reader.start(bytes, layout.infoAt, layout.end)
-  while (reader.more) {
-    const start = reader.at
-    const id = reader.number()
-    if (id !== infoIds.keyValue && id !== infoIds.persistent) {
-      if (id !== infoIds.padding) unknownAt = start
-      break
-    }
-    const into = id === infoIds.keyValue ? keyValues : persistent
-    for (let count = reader.size(); count > 0; count -= 1) {
       const pairAt = reader.at
       reader.skipString()
       const name = text(bytes, reader.stringAt, reader.stringLength).toLowerCase()
       reader.skipString()
-      into.push({ name, bytes: bytes.subarray(pairAt, reader.at) })
+      into.push({ name, at: pairAt, valueAt: reader.stringAt, end: reader.at })
     }
   }
   return { keyValues, persistent, unknownAt }

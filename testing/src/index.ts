@@ -1,11 +1,12 @@
 export { needPeer, type Peer, type PeerName } from './peers.ts'
 export {
-  startJavaConsumer,
-  startJavaProvider,
+  startDubboConsumer,
+  startDubboProvider,
+  type CallOptions,
   type ConsumerOptions,
-  type JavaCall,
-  type JavaConsumer,
-  type JavaMethod,
-  type JavaProvider,
+  type DubboCall,
+  type DubboConsumer,
+  type DubboMethod,
+  type DubboProvider,
   type ProviderOptions,
-} from './dubbo-java.ts'
+} from './dubbo/peers.ts'

@@ -6,16 +6,16 @@ import { writeFileSync } from 'node:fs'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type JavaMethod, startJavaConsumer, startJavaProvider } from '@aeraki/testing'
+import { type DubboMethod, startDubboConsumer, startDubboProvider } from '@aeraki/testing'
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), 'golden')
-const methods: readonly JavaMethod[] = ['sayHello', 'describe', 'fail', 'tell', 'mixed']
+const methods: readonly DubboMethod[] = ['sayHello', 'describe', 'fail', 'tell', 'mixed']
 
 let requests = Buffer.alloc(0)
 let responses = Buffer.alloc(0)
 
 const providerPort = 28_871
-const provider = await startJavaProvider({ port: providerPort, name: 'golden' })
+const provider = await startDubboProvider('java', { port: providerPort, name: 'golden' })
 const tee = createServer((client) => {
   const server = connect(providerPort, '127.0.0.1')
   client.on('data', (bytes: Buffer) => {
@@ -30,10 +30,10 @@ const tee = createServer((client) => {
   server.on('close', () => client.destroy())
 })
 await new Promise<void>((resolve) => tee.listen(0, '127.0.0.1', resolve))
-const url = `dubbo://127.0.0.1:${(tee.address() as AddressInfo).port}`
+const address = `127.0.0.1:${(tee.address() as AddressInfo).port}`
 
 for (const serialization of ['hessian2', 'fastjson2'] as const) {
-  const consumer = await startJavaConsumer({ url, serialization })
+  const consumer = await startDubboConsumer('java', { address, serialization })
   for (const method of methods) {
     const calls = await consumer.call(method, { attachments: { batchJob: 'true', user: 'ä😀' } })
     console.error(serialization, method, JSON.stringify(calls).slice(0, 3000))

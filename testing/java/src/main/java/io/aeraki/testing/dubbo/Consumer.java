@@ -18,7 +18,7 @@ import org.apache.dubbo.rpc.RpcException;
 import org.apache.dubbo.samples.basic.api.DemoService;
 
 /**
- * A Dubbo consumer without a registry. Options: --url dubbo://HOST:PORT, --group, --version, --serialization,
+ * A Dubbo consumer without a registry. Options: --address HOST:PORT, --group, --version, --serialization,
  * --connections. Prints {"ready":true} and then does what its stdin says, a command a line, fields separated by tabs:
  *
  * <pre>METHOD COUNT THREADS [KEY=VALUE ...]</pre>
@@ -49,7 +49,7 @@ public final class Consumer {
     config.setApplication(application);
     config.setRegistry(Options.noRegistry());
     config.setInterface(type);
-    config.setUrl(options.get("url", "") + "?serialization=" + options.get("serialization", "hessian2")
+    config.setUrl("dubbo://" + options.get("address", "") + "?serialization=" + options.get("serialization", "hessian2")
         + "&prefer.serialization=" + options.get("serialization", "hessian2"));
     config.setRetries(0);
     config.setCheck(false);

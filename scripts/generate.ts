@@ -3,10 +3,11 @@
  * CI runs it and fails when the tree differs afterwards.
  */
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { generateCrds } from '../packages/api/src/index.ts'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const protoSource = join(root, 'packages/xds/proto')
@@ -89,4 +90,12 @@ function moduleOf(path: string, work: string): string {
   return join(work, module, path)
 }
 
+function generateManifests(): void {
+  const folder = join(root, 'manifests/crds')
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  for (const [name, content] of generateCrds()) writeFileSync(join(folder, name), content)
+}
+
 generateMessages()
+generateManifests()

@@ -153,8 +153,9 @@ function toStructural(schema: unknown): Record<string, unknown> {
     )
   } else if (isRecord(additionalProperties)) {
     const values = toStructural(additionalProperties)
+    const isCondition = Object.is(additionalProperties, StringMatch)
     // A condition without anything, `user:`, asks for presence, so it has to survive.
-    structural['additionalProperties'] = additionalProperties === StringMatch ? { ...values, nullable: true } : values
+    structural['additionalProperties'] = isCondition ? { ...values, nullable: true } : values
   } else if (schema['type'] === 'object') {
     structural['x-kubernetes-preserve-unknown-fields'] = true
   }

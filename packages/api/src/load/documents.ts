@@ -4,8 +4,7 @@
  */
 import { Composer, type Document, LineCounter, Parser, type YAMLError } from 'yaml'
 import type { Diagnostic } from '../diagnostic.ts'
-import { type FieldPath } from '../field-path.ts'
-import { DocumentLocator, type FileText, type Locator } from './locator.ts'
+import { DocumentLocator, DocumentTree, type FileText, type Locator } from './locator.ts'
 
 export interface RawResource {
   readonly value: unknown
@@ -50,11 +49,13 @@ function readDocument(
   }
   // Nothing between two `---`.
   if (value === null || value === undefined) return
-  const [start, , end] = document.range
-  const locatorAt = (base: FieldPath) => new DocumentLocator(file, start, end, base, [], document)
+  const tree = new DocumentTree(file, document)
   const items = itemsOfList(value)
-  if (items === undefined) onResource({ value, locator: locatorAt([]), oddities })
-  else for (const [i, item] of items.entries()) onResource({ value: item, locator: locatorAt(['items', i]), oddities })
+  if (items === undefined) onResource({ value, locator: new DocumentLocator(tree, []), oddities })
+  for (const [i, item] of (items ?? []).entries()) {
+    onResource({ value: item, locator: new DocumentLocator(tree, ['items', i]), oddities })
+  }
+  tree.release()
 }
 
 function itemsOfList(value: unknown): readonly unknown[] | undefined {

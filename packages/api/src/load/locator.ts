@@ -44,62 +44,74 @@ export interface FileText {
 }
 
 /**
- * One YAML document of a file, or an item of a List in it. The tree is not kept, as those of ten thousand objects would
- * weigh too much: it is parsed again when somebody asks, from the document's own piece of the text.
+ * The tree of one document of a file. It is let go after loading, as the trees of ten thousand objects would weigh too
+ * much, and parsed again from the document's own piece of the text when somebody asks.
  */
-export class DocumentLocator implements Locator {
-  readonly source: Position
-  readonly #file: FileText
+export class DocumentTree {
+  readonly file: FileText
   readonly #start: number
   readonly #end: number
-  readonly #base: FieldPath
-  readonly #moves: readonly Move[]
-  #tree: WeakRef<Document> | undefined
+  #loading: Document | undefined
+  /** Shared by all items of a List, whose text may be long. */
+  #again: WeakRef<Document> | undefined
 
-  constructor(file: FileText, start: number, end: number, base: FieldPath, moves: readonly Move[], tree?: Document) {
-    this.#file = file
+  constructor(file: FileText, document: Document.Parsed) {
+    const [start, , end] = document.range
+    this.file = file
     this.#start = start
     this.#end = end
+    this.#loading = document
+  }
+
+  release(): void {
+    this.#loading = undefined
+  }
+
+  position(path: FieldPath, part: Part): Position {
+    const { tree, shift } = this.#parse()
+    const offset = offsetOf(tree, path, part)
+    const { line, col } = this.file.lines.linePos(offset === undefined ? this.#start : offset + shift)
+    return { file: this.file.file, line, column: col }
+  }
+
+  #parse(): { tree: Document; shift: number } {
+    if (this.#loading !== undefined) return { tree: this.#loading, shift: 0 }
+    const kept = this.#again?.deref()
+    if (kept !== undefined) return { tree: kept, shift: this.#start }
+    const tree = parseDocument(this.file.text.slice(this.#start, this.#end), { logLevel: 'silent', merge: true })
+    this.#again = new WeakRef(tree)
+    return { tree, shift: this.#start }
+  }
+}
+
+/** A document, or an item of a List in it. */
+export class DocumentLocator implements Locator {
+  readonly source: Position
+  readonly #tree: DocumentTree
+  readonly #base: FieldPath
+  readonly #moves: readonly Move[]
+
+  constructor(tree: DocumentTree, base: FieldPath, moves: readonly Move[] = [], source?: Position) {
+    this.#tree = tree
     this.#base = base
     this.#moves = moves
-    this.#tree = tree === undefined ? undefined : new WeakRef(tree)
-    this.source = this.locate([], 'value')
+    this.source = source ?? tree.position(base, 'value')
   }
 
   withMoves(moves: readonly Move[]): Locator {
     if (moves.length === 0) return this
-    const tree = this.#tree?.deref()
-    return new DocumentLocator(this.#file, this.#start, this.#end, this.#base, [...moves, ...this.#moves], tree)
+    return new DocumentLocator(this.#tree, this.#base, [...moves, ...this.#moves], this.source)
   }
 
   locate(path: FieldPath, part: Part): Position {
-    const { tree, shift } = this.#parse()
     let written = path
     // The latest move stands first: each leads one step back towards the text.
     for (const move of this.#moves) {
       if (startsWith(written, move.read)) written = [...move.written, ...written.slice(move.read.length)]
     }
-    const offset = offsetOf(tree, [...this.#base, ...written], part)
-    return this.#positionAt(offset === undefined ? this.#start : offset + shift)
-  }
-
-  #parse(): { tree: Document; shift: number } {
-    const kept = this.#tree?.deref()
-    if (kept !== undefined) return { tree: kept, shift: shiftOf.get(kept) ?? 0 }
-    const tree = parseDocument(this.#file.text.slice(this.#start, this.#end), { logLevel: 'silent', merge: true })
-    shiftOf.set(tree, this.#start)
-    this.#tree = new WeakRef(tree)
-    return { tree, shift: this.#start }
-  }
-
-  #positionAt(offset: number): Position {
-    const { line, col } = this.#file.lines.linePos(offset)
-    return { file: this.#file.file, line, column: col }
+    return this.#tree.position([...this.#base, ...written], part)
   }
 }
-
-/** Offset of a re-parsed tree's first character in the file. */
-const shiftOf = new WeakMap<Document, number>()
 
 /** Offset of the deepest node on the path that exists. */
 function offsetOf(tree: Document, path: FieldPath, part: Part): number | undefined {

@@ -71,9 +71,15 @@ export class Report {
       ...position,
       ...this.#identity,
       field: formatPath(path),
-      value,
+      value: isSecret(this.#identity.kind, path) ? undefined : value,
       message,
       remedy,
     })
   }
+}
+
+/** Passwords do not go into logs. */
+function isSecret(kind: string | undefined, path: FieldPath): boolean {
+  if (kind === 'Secret') return path[0] === 'data' || path[0] === 'stringData'
+  return path.at(-1) === 'password'
 }

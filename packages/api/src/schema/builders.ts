@@ -52,7 +52,7 @@ export function freeForm(options: { description?: string } = {}) {
 export const Percent = closed({ value: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })) })
 export type Percent = Static<typeof Percent>
 
-/** At most one of the three; none of them means that the attribute or header is present. */
+/** At most one of the three. Without any: a header of a VirtualService has to be there; an attribute of a MetaRouter is free. */
 export const StringMatch = closed({
   exact: Type.Optional(Type.String()),
   prefix: Type.Optional(Type.String()),

@@ -5,7 +5,8 @@ import { closed, Destination, duration, mapOf, Percent, StringMatch, strings, ui
 export const MetaRouteMatch = closed({
   attributes: Type.Optional(
     mapOf(StringMatch, {
-      description: 'Attribute name (any case) to condition. All have to hold; an empty one asks for presence only.',
+      description:
+        'Attribute name (any case) to condition. All have to hold. {regex: "*"}, or no value, asks that the attribute is there.',
     }),
   ),
 })

@@ -159,8 +159,7 @@ function typeOf(value: unknown): string {
 }
 
 function typeRemedy(wanted: string, value: unknown): string {
-  if (wanted === 'string' && ['number', 'boolean'].includes(typeof value))
-    return `Put it in quotes: "${String(value)}".`
+  if (wanted === 'string' && ['number', 'boolean'].includes(typeof value)) return 'Put it in quotes.'
   if (wanted === 'array' && value !== null && !Array.isArray(value))
     return 'Write it as a list: begin each entry with "- ".'
   if (wanted === 'object' && Array.isArray(value)) return 'Remove the "- ": this is not a list.'

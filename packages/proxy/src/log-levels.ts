@@ -8,7 +8,7 @@ export type LevelName = (typeof levelNames)[number]
 
 /** What has a level of its own, and the categories that belong to it. */
 const parts: Readonly<Record<string, readonly (readonly string[])[]>> = {
-  main: [['aeraki', 'proxy']],
+  main: [['aeraki'], ['aeraki', 'proxy']],
   admin: [['aeraki', 'proxy', 'admin']],
   config: [['aeraki', 'proxy', 'config']],
   dns: [['aeraki', 'proxy', 'dns']],
@@ -55,9 +55,14 @@ export class LogLevels {
       sinks: { stderr: this.#sink },
       loggers: [
         { category: ['logtape', 'meta'], lowestLevel: 'warning', sinks: ['stderr'] },
-        { category: ['aeraki'], lowestLevel: logTapeLevel(this.#levels.get('main') ?? 'info'), sinks: ['stderr'] },
         ...[...this.#levels].flatMap(([part, level]) =>
-          (parts[part] ?? []).map((category) => ({ category: [...category], lowestLevel: logTapeLevel(level) })),
+          // A level of a parent would silence its children, so each has the sink for itself.
+          (parts[part] ?? []).map((category) => ({
+            category: [...category],
+            lowestLevel: logTapeLevel(level),
+            sinks: ['stderr' as const],
+            parentSinks: 'override' as const,
+          })),
         ),
       ],
     })

@@ -4,6 +4,8 @@
  */
 import { getLogger } from '@logtape/logtape'
 import { createAdsClient, type AdsClient, type AdsClientOptions } from '@aeraki/xds'
+import type { AdminContext } from './admin/context.ts'
+import { serverMetrics } from './admin/server-metrics.ts'
 import { startAdmin, type Admin } from './admin/server.ts'
 import type { Bootstrap } from './config/bootstrap.ts'
 import { Configuration, type ConfigurationOptions } from './config/configuration.ts'
@@ -93,7 +95,7 @@ class Proxy implements RunningProxy {
 
   async startAdmin(address: Address): Promise<void> {
     const { bootstrap, logLevels } = this.#options
-    this.#admin = await startAdmin(address, {
+    const context: AdminContext = {
       bootstrap,
       logLevels,
       runtime: this.runtime,
@@ -102,7 +104,9 @@ class Proxy implements RunningProxy {
       state: () => this.#state,
       controlPlane: () => this.#subscriptions?.state,
       warming: () => this.#configuration.warming(),
-    })
+      metrics: () => serverMetrics(context),
+    }
+    this.#admin = await startAdmin(address, context)
     log.info('admin pages on http://{address}/', { address: formatAddress(this.#admin.address) })
   }
 

@@ -30,7 +30,9 @@ export function configDumpPage(context: AdminContext, query: URLSearchParams): P
   if (wanted === null) return jsonPage({ configs })
   const lists = configs.filter((each) => wanted in each)
   if (lists.length === 0) {
-    const names = configs.flatMap((each) => Object.keys(each).filter((key) => /^(static|dynamic)_|^bootstrap$/.test(key)))
+    const names = configs.flatMap((each) =>
+      Object.keys(each).filter((key) => /^(static|dynamic)_|^bootstrap$/.test(key)),
+    )
     throw new AerakiError('PROXY_ADMIN_QUERY_INVALID', `resource=${wanted}: give ${names.join(', ')}`)
   }
   return jsonPage({ configs: lists.flatMap((each) => each[wanted]) })
@@ -60,8 +62,12 @@ function clustersDump(context: AdminContext, records: readonly ResourceRecord[])
     '@type': `${type}ClustersConfigDump`,
     version_info: context.resources.versions.cluster,
     static_clusters: statics(records, 'cluster'),
-    dynamic_active_clusters: dynamic.filter(({ name }) => inForce.has(name)).map((record) => dynamicEntry(record, 'cluster')),
-    dynamic_warming_clusters: dynamic.filter(({ name }) => !inForce.has(name)).map((record) => dynamicEntry(record, 'cluster')),
+    dynamic_active_clusters: dynamic
+      .filter(({ name }) => inForce.has(name))
+      .map((record) => dynamicEntry(record, 'cluster')),
+    dynamic_warming_clusters: dynamic
+      .filter(({ name }) => !inForce.has(name))
+      .map((record) => dynamicEntry(record, 'cluster')),
   }
 }
 
@@ -104,9 +110,13 @@ function listenersDump(context: AdminContext, records: readonly ResourceRecord[]
 }
 
 function routesDump(context: AdminContext, records: readonly ResourceRecord[]): Dump {
-  const inline = context.runtime.snapshot().listeners.flatMap(({ config }) =>
-    config.filter.routes.kind === 'static' ? [{ route_config: config.filter.routes.table, listener: config.name }] : [],
-  )
+  const inline = context.runtime
+    .snapshot()
+    .listeners.flatMap(({ config }) =>
+      config.filter.routes.kind === 'static'
+        ? [{ route_config: config.filter.routes.table, listener: config.name }]
+        : [],
+    )
   return {
     '@type': `${type}RoutesConfigDump`,
     version_info: context.resources.versions.routes,

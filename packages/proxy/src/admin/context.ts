@@ -4,6 +4,7 @@ import type { ResourceLog } from '../config/resource-log.ts'
 import type { LogLevels } from '../log-levels.ts'
 import type { Runtime } from '../runtime.ts'
 import type { ProxyState } from '../start.ts'
+import type { Metric } from './metric.ts'
 
 /** What the admin pages read. */
 export interface AdminContext {
@@ -17,6 +18,7 @@ export interface AdminContext {
   controlPlane(): ClientState | undefined
   /** Listeners that don't serve yet (as told last), and why. */
   warming(): ReadonlyMap<string, string>
+  metrics(): Iterable<Metric>
 }
 
 /** An answer of an admin page. */

@@ -33,7 +33,13 @@ export function listenersPage(context: AdminContext, query: URLSearchParams): Pa
   return textPage([...lines, ...waiting.map(([name, reason]) => `${name}::(warming: ${reason})`)].join('\n'))
 }
 
-function isSubstitute({ bound, config }: { readonly bound: Bound; readonly config: { readonly address: { readonly host: string } } }): boolean {
+function isSubstitute({
+  bound,
+  config,
+}: {
+  readonly bound: Bound
+  readonly config: { readonly address: { readonly host: string } }
+}): boolean {
   return bound !== undefined && bound.host !== config.address.host
 }
 

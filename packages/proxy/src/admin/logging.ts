@@ -12,7 +12,10 @@ export function changeLogging(context: AdminContext, query: URLSearchParams): Pa
   const levels = managed(context)
   const changes = [...query]
   if (changes.length === 0) {
-    throw new AerakiError('PROXY_LOGGER_UNKNOWN', 'nothing to change: give ?level=LEVEL for all, or ?NAME=LEVEL for one')
+    throw new AerakiError(
+      'PROXY_LOGGER_UNKNOWN',
+      'nothing to change: give ?level=LEVEL for all, or ?NAME=LEVEL for one',
+    )
   }
   for (const [name, level] of changes) levels.set(name === 'level' ? undefined : name, level)
   return list(levels)

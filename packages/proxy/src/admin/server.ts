@@ -35,11 +35,26 @@ const routes: ReadonlyMap<string, readonly Route[]> = new Map<string, readonly R
   ['/help', [{ method: 'GET', help: 'this page', page: indexPage }]],
   ['/ready', [{ method: 'GET', help: '200 LIVE, or 503 and the state', page: readyPage }]],
   ['/server_info', [{ method: 'GET', help: 'version, state, node, runtime and control plane', page: serverInfoPage }]],
-  ['/config_dump', [{ method: 'GET', help: 'configuration with versions and refused updates (?resource=, ?name_regex=)', page: configDumpPage }]],
+  [
+    '/config_dump',
+    [
+      {
+        method: 'GET',
+        help: 'configuration with versions and refused updates (?resource=, ?name_regex=)',
+        page: configDumpPage,
+      },
+    ],
+  ],
   ['/listeners', [{ method: 'GET', help: 'what is bound where (?format=json)', page: listenersPage }]],
   ['/clusters', [{ method: 'GET', help: 'clusters and their endpoints (?format=json)', page: clustersPage }]],
-  ['/stats', [{ method: 'GET', help: 'statistics (?filter=REGEX, ?format=text|json|prometheus, ?usedonly)', page: statsPage }]],
-  ['/stats/prometheus', [{ method: 'GET', help: 'statistics for Prometheus (?filter=REGEX, ?usedonly)', page: prometheusPage }]],
+  [
+    '/stats',
+    [{ method: 'GET', help: 'statistics (?filter=REGEX, ?format=text|json|prometheus, ?usedonly)', page: statsPage }],
+  ],
+  [
+    '/stats/prometheus',
+    [{ method: 'GET', help: 'statistics for Prometheus (?filter=REGEX, ?usedonly)', page: prometheusPage }],
+  ],
   [
     '/logging',
     [
@@ -53,7 +68,9 @@ const log = getLogger(['aeraki', 'proxy', 'admin'])
 
 /** Rejects with `AerakiError` PROXY_ADMIN_BIND_FAILED. */
 export async function startAdmin(address: Address, context: AdminContext): Promise<Admin> {
-  const server = createServer({ maxHeaderSize: maxHeaderBytes }, (request, response) => answer(context, request, response))
+  const server = createServer({ maxHeaderSize: maxHeaderBytes }, (request, response) =>
+    answer(context, request, response),
+  )
   server.headersTimeout = 10_000
   server.requestTimeout = 10_000
   const bound = await listen(server, address)
@@ -77,7 +94,9 @@ function listen(server: Server, address: Address): Promise<Address> {
     server.once('error', (cause: Error) => {
       const where = formatAddress(address)
       const remedy = 'give another --admin-address (port 0 picks one) or admin.address'
-      reject(new AerakiError('PROXY_ADMIN_BIND_FAILED', `admin pages on ${where}: ${cause.message}; ${remedy}`, { cause }))
+      reject(
+        new AerakiError('PROXY_ADMIN_BIND_FAILED', `admin pages on ${where}: ${cause.message}; ${remedy}`, { cause }),
+      )
     })
     server.listen(address.port, address.host, () => {
       const bound = server.address()
@@ -88,7 +107,9 @@ function listen(server: Server, address: Address): Promise<Address> {
 
 function answer(context: AdminContext, request: IncomingMessage, response: ServerResponse): void {
   // A page of another origin must not drive a browser to change anything here: DNS rebinding comes with its own Host.
-  const page = hostAllowed(request.headers.host) ? dispatch(context, request) : textPage('unknown Host: use an IP address or localhost', 403)
+  const page = hostAllowed(request.headers.host)
+    ? dispatch(context, request)
+    : textPage('unknown Host: use an IP address or localhost', 403)
   response.writeHead(page.status, {
     'content-type': page.type ?? 'text/plain; charset=utf-8',
     'content-length': Buffer.byteLength(page.body),
@@ -107,7 +128,10 @@ function dispatch(context: AdminContext, request: IncomingMessage): Page {
   const method = request.method === 'HEAD' ? 'GET' : request.method
   const route = found.find((each) => each.method === method)
   if (route === undefined) {
-    return textPage(`${url.pathname} takes ${found.map((each) => each.method).join(' and ')}, not ${request.method}`, 405)
+    return textPage(
+      `${url.pathname} takes ${found.map((each) => each.method).join(' and ')}, not ${request.method}`,
+      405,
+    )
   }
   try {
     return route.page(context, url.searchParams)

@@ -3,7 +3,10 @@ import { readFileSync } from 'node:fs'
 import { fromJson, type JsonValue } from '@bufbuild/protobuf'
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml'
 import { AerakiError } from '@aeraki/api/errors'
-import { BootstrapSchema, type Bootstrap as BootstrapMessage } from '@aeraki/xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts'
+import {
+  BootstrapSchema,
+  type Bootstrap as BootstrapMessage,
+} from '@aeraki/xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts'
 import { bootstrapFromMessage, type Bootstrap } from './bootstrap.ts'
 import { checkJson, type JsonMistake, type Path } from './json-check.ts'
 import { ResourceError } from './refusal.ts'
@@ -36,7 +39,8 @@ export function parseBootstrap(text: string, file: string): Bootstrap {
   if (first !== undefined) throw invalid([`${place(first.pos[0])}: ${first.message}`])
 
   const mistakes: JsonMistake[] = []
-  const say = ({ path, problem }: JsonMistake): string => `${place(locate(document, path))}: ${formatPath(path)}: ${problem}`
+  const say = ({ path, problem }: JsonMistake): string =>
+    `${place(locate(document, path))}: ${formatPath(path)}: ${problem}`
   const json = checkJson(document.toJS() as JsonValue, BootstrapSchema, [], mistakes)
   if (mistakes.length > 0) throw invalid(mistakes.map(say))
 
@@ -70,7 +74,10 @@ function locate(document: Document, path: Path): number {
   return offset
 }
 
-function child(node: unknown, step: string | number): { readonly node: unknown; readonly offset: number | undefined } | undefined {
+function child(
+  node: unknown,
+  step: string | number,
+): { readonly node: unknown; readonly offset: number | undefined } | undefined {
   if (isSeq(node) && typeof step === 'number') {
     const item: unknown = node.items[step]
     return item === undefined ? undefined : { node: item, offset: rangeOf(item) }

@@ -9,7 +9,11 @@ import type { Bootstrap as BootstrapMessage } from '@aeraki/xds/gen/envoy/config
 import { BootstrapSchema } from '@aeraki/xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts'
 import { ClusterSchema, type Cluster } from '@aeraki/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { NodeSchema, type Node } from '@aeraki/xds/gen/envoy/config/core/v3/base_pb.ts'
-import { ApiConfigSource_ApiType, type ApiConfigSource, type ConfigSource } from '@aeraki/xds/gen/envoy/config/core/v3/config_source_pb.ts'
+import {
+  ApiConfigSource_ApiType,
+  type ApiConfigSource,
+  type ConfigSource,
+} from '@aeraki/xds/gen/envoy/config/core/v3/config_source_pb.ts'
 import { ListenerSchema } from '@aeraki/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { formatAddress, milliseconds, socketAddress } from './from-common.ts'
 import { clusterFromXds, type ConvertedCluster } from './from-cluster.ts'
@@ -77,7 +81,10 @@ export function bootstrapFromMessage(message: BootstrapMessage, locate: Locate =
   const clusters = message.staticResources?.clusters ?? []
   return {
     node,
-    adminAddress: within([], () => message.admin?.address && socketAddress(message.admin.address, place.at('admin').at('address'))),
+    adminAddress: within(
+      [],
+      () => message.admin?.address && socketAddress(message.admin.address, place.at('admin').at('address')),
+    ),
     listeners: (message.staticResources?.listeners ?? []).map((listener, i) => ({
       name: listener.name,
       any: anyPack(ListenerSchema, listener),
@@ -161,12 +168,16 @@ function targetOf(message: BootstrapMessage, ads: ApiConfigSource, place: Place)
 function addressOf(cluster: Cluster, place: Place): Address {
   const socket = cluster.transportSocket
   if (socket !== undefined && !/raw_buffer/.test(socket.name)) {
-    throw place.unsupported(`cluster "${cluster.name}" has transport_socket "${socket.name}"; xDS is plain text here, leave it out`)
+    throw place.unsupported(
+      `cluster "${cluster.name}" has transport_socket "${socket.name}"; xDS is plain text here, leave it out`,
+    )
   }
   const endpoints = cluster.loadAssignment?.endpoints.flatMap(({ lbEndpoints }) => lbEndpoints) ?? []
   const [first] = endpoints
   if (first?.hostIdentifier.case !== 'endpoint') {
-    throw place.invalid(`cluster "${cluster.name}" has no endpoint; give it a load_assignment with the control plane's address`)
+    throw place.invalid(
+      `cluster "${cluster.name}" has no endpoint; give it a load_assignment with the control plane's address`,
+    )
   }
   if (endpoints.length > 1) place.note(`only the first endpoint of cluster "${cluster.name}" is used`)
   return socketAddress(first.hostIdentifier.value.address, place, 'hostname')
@@ -193,14 +204,23 @@ export interface BootstrapFlags {
 /** Throws `AerakiError` PROXY_FLAGS_INVALID. */
 export function bootstrapFromFlags(flags: BootstrapFlags): Bootstrap {
   if (!/^(\[[^\]]+\]|[^:\s]+):\d{1,5}$/.test(flags.controlPlane)) {
-    throw new AerakiError('PROXY_FLAGS_INVALID', `--control-plane "${flags.controlPlane}": give HOST:PORT, such as 127.0.0.1:15010`)
+    throw new AerakiError(
+      'PROXY_FLAGS_INVALID',
+      `--control-plane "${flags.controlPlane}": give HOST:PORT, such as 127.0.0.1:15010`,
+    )
   }
   if (flags.node.trim() === '') {
-    throw new AerakiError('PROXY_FLAGS_INVALID', '--node is empty: give sidecar~IP~NAME.NAMESPACE~NAMESPACE.svc.cluster.local')
+    throw new AerakiError(
+      'PROXY_FLAGS_INVALID',
+      '--node is empty: give sidecar~IP~NAME.NAMESPACE~NAMESPACE.svc.cluster.local',
+    )
   }
   const [region = '', zone = '', subZone = '', ...rest] = (flags.locality ?? '').split('/')
   if (rest.length > 0) {
-    throw new AerakiError('PROXY_FLAGS_INVALID', `--locality "${flags.locality}": give REGION, REGION/ZONE or REGION/ZONE/SUBZONE`)
+    throw new AerakiError(
+      'PROXY_FLAGS_INVALID',
+      `--locality "${flags.locality}": give REGION, REGION/ZONE or REGION/ZONE/SUBZONE`,
+    )
   }
   const namespace = flags.namespace ?? /~([^~.]+)\.svc\./.exec(flags.node)?.[1] ?? 'default'
   const node = create(NodeSchema, {
@@ -231,4 +251,3 @@ export function bootstrapFromFlags(flags: BootstrapFlags): Bootstrap {
     notes: [],
   }
 }
-

@@ -145,7 +145,8 @@ export class Configuration {
     const endpoints = new Set<string>()
     const routeTables = new Set<string>()
     for (const { wanted } of this.#clusters.values()) {
-      if (wanted?.config.endpoints.kind === 'eds' && wanted.dns === undefined) endpoints.add(wanted.config.endpoints.name)
+      if (wanted?.config.endpoints.kind === 'eds' && wanted.dns === undefined)
+        endpoints.add(wanted.config.endpoints.name)
     }
     for (const { wanted } of this.#listeners.values()) {
       if (wanted?.filter.routes.kind === 'rds') routeTables.add(wanted.filter.routes.name)
@@ -283,7 +284,8 @@ export class Configuration {
   /** Undefined: for nothing any more. */
   #waitsFor(listener: ListenerConfig, since = Infinity): string | undefined {
     const { routes } = listener.filter
-    if (routes.kind === 'static') return this.#clustersReady(routes.table, since) ? undefined : 'endpoints of its clusters'
+    if (routes.kind === 'static')
+      return this.#clustersReady(routes.table, since) ? undefined : 'endpoints of its clusters'
     if (this.#tables.has(routes.name)) return undefined
     return this.#passed(since + this.#fetchTimeoutMs) ? undefined : `route table "${routes.name}"`
   }
@@ -306,7 +308,10 @@ export class Configuration {
     state.busy = false
     // The same failure again is no news.
     if (error !== undefined && state.error?.message !== error.message) {
-      log.error('listener {name} could not be opened, and will be tried again: {reason}', { name, reason: error.message })
+      log.error('listener {name} could not be opened, and will be tried again: {reason}', {
+        name,
+        reason: error.message,
+      })
     }
     state.error = error
     this.#options.onListener?.(name, error)

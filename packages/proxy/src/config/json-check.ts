@@ -77,7 +77,8 @@ function checkAny(value: JsonValue, path: Path, mistakes: JsonMistake[]): JsonVa
   const { '@type': typeUrl, ...rest } = value
   const name = typeUrl.slice(typeUrl.lastIndexOf('/') + 1)
   const type = registry.getMessage(name)
-  if (type === undefined) return { '@type': 'type.googleapis.com/xds.type.v3.TypedStruct', type_url: typeUrl, value: rest }
+  if (type === undefined)
+    return { '@type': 'type.googleapis.com/xds.type.v3.TypedStruct', type_url: typeUrl, value: rest }
   const checked = checkJson(rest, type, path, mistakes)
   if (/^(udpa|xds)\.type\.v[13]\.TypedStruct$/.test(name) && isObject(checked)) checkStruct(checked, path, mistakes)
   return isObject(checked) ? { '@type': typeUrl, ...checked } : {}

@@ -36,6 +36,13 @@ export class ResourceLog {
   }
   /** Version of the last response that was accepted as a whole, by kind: the ACKed version. */
   readonly versions: Record<ResourceKind, string> = { listener: '', cluster: '', endpoints: '', routes: '' }
+  /** Responses: those accepted as a whole, and those with a refused resource. */
+  readonly updates: Readonly<Record<ResourceKind, { accepted: number; rejected: number }>> = {
+    listener: { accepted: 0, rejected: 0 },
+    cluster: { accepted: 0, rejected: 0 },
+    endpoints: { accepted: 0, rejected: 0 },
+    routes: { accepted: 0, rejected: 0 },
+  }
 
   get(kind: ResourceKind, name: string): ResourceRecord | undefined {
     return this.#records[kind].get(name)

@@ -102,7 +102,8 @@ export class Subscriptions implements AdsHandler {
           const converted = listenerFromXds(message, place)
           return () => this.#configuration.setListener(converted)
         })
-        for (const name of update.removed) this.#remove('listener', name, () => this.#configuration.removeListener(name))
+        for (const name of update.removed)
+          this.#remove('listener', name, () => this.#configuration.removeListener(name))
         break
       case endpointsType:
         this.#take('endpoints', ClusterLoadAssignmentSchema, update, (message, place, changed) => {
@@ -134,10 +135,13 @@ export class Subscriptions implements AdsHandler {
         this.#everConnected = true
         break
       case 'waiting':
-        log.warn('the control plane {controlPlane} is away ({reason}): serving on with the last configuration, next attempt in {retryInMs} ms', {
-          controlPlane,
-          ...state,
-        })
+        log.warn(
+          'the control plane {controlPlane} is away ({reason}): serving on with the last configuration, next attempt in {retryInMs} ms',
+          {
+            controlPlane,
+            ...state,
+          },
+        )
         break
       case 'closed':
         log.debug('closed the connection to the control plane {controlPlane}', { controlPlane })
@@ -170,12 +174,17 @@ export class Subscriptions implements AdsHandler {
         if (!(error instanceof AerakiError)) throw error
         reasons.push(error.message)
         this.#resources.refuse(kind, changed.name, { ...changed, details: error.message })
-        log.error('refused by this proxy, the last good one stays: {reason}', { reason: error.message, code: error.code })
+        log.error('refused by this proxy, the last good one stays: {reason}', {
+          reason: error.message,
+          code: error.code,
+        })
       }
     }
     this.#answered.add(kind)
     queueMicrotask(() => this.#checkInitialised())
     this.#subscribe()
+    if (reasons.length > 0) this.#resources.updates[kind].rejected++
+    else this.#resources.updates[kind].accepted++
     if (reasons.length > 0) throw new AerakiError('PROXY_RESOURCE_INVALID', reasons.join('; '))
     const version = update.changed.at(-1)?.version
     if (version !== undefined) this.#resources.versions[kind] = version

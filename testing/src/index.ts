@@ -10,3 +10,16 @@ export {
   type DubboProvider,
   type ProviderOptions,
 } from './dubbo/peers.ts'
+export {
+  generateThrift,
+  type CallOptions as ThriftCallOptions,
+  type ThriftCall,
+  type ThriftClient,
+  type ThriftClientOptions,
+  type ThriftCode,
+  type ThriftForm,
+  type ThriftServer,
+  type ThriftServerOptions,
+} from './thrift/code.ts'
+export { startNodeClient, startNodeServer, type NodeClient } from './thrift/node.ts'
+export { startPythonClient, startPythonServer, type PythonClientOptions } from './thrift/python.ts'

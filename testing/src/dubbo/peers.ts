@@ -68,6 +68,8 @@ export interface ConsumerOptions {
   readonly timeout?: number
   /** Java only. */
   readonly connections?: number
+  /** Java only: sends heartbeats after so many milliseconds of idleness; 1,000 is the least. */
+  readonly heartbeat?: number
 }
 
 const here = dirname(fileURLToPath(import.meta.url))
@@ -111,6 +113,7 @@ function java(main: string): string[] {
   const jvm = [
     '-XX:TieredStopAtLevel=1',
     `-Djdk.net.hosts.file=${hostsFile}`,
+    '-Ddubbo.service.shutdown.wait=100',
     '-cp',
     join(peersFolder, 'dubbo-java/lib/*'),
   ]

@@ -19,7 +19,7 @@ import org.apache.dubbo.samples.basic.api.DemoService;
 
 /**
  * A Dubbo consumer without a registry. Options: --address HOST:PORT, --group, --version, --serialization,
- * --connections. Prints {"ready":true} and then does what its stdin says, a command a line, fields separated by tabs:
+ * --connections, --heartbeat (milliseconds of idleness). Prints {"ready":true} and then does what its stdin says, a command a line, fields separated by tabs:
  *
  * <pre>METHOD COUNT THREADS [KEY=VALUE ...]</pre>
  *
@@ -50,7 +50,8 @@ public final class Consumer {
     config.setRegistry(Options.noRegistry());
     config.setInterface(type);
     config.setUrl("dubbo://" + options.get("address", "") + "?serialization=" + options.get("serialization", "hessian2")
-        + "&prefer.serialization=" + options.get("serialization", "hessian2"));
+        + "&prefer.serialization=" + options.get("serialization", "hessian2")
+        + "&heartbeat=" + options.get("heartbeat", "60000"));
     config.setRetries(0);
     config.setCheck(false);
     config.setTimeout(Integer.parseInt(options.get("timeout", "20000")));

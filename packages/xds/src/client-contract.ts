@@ -11,6 +11,8 @@ export interface AdsClientOptions {
   readonly handler: AdsHandler
   /** First and longest pause between attempts to reconnect, full jitter. Default 500 ms and 30 s. */
   readonly backoff?: { readonly baseMs: number; readonly maxMs: number }
+  /** HTTP/2 pings that find a peer that has gone without a word. Default: every 10 s, 5 s for the answer. */
+  readonly keepalive?: { readonly intervalMs: number; readonly timeoutMs: number }
 }
 
 export interface AdsHandler {

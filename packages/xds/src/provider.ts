@@ -28,7 +28,7 @@ export interface ResourceProvider {
 
 /** One client's view: only what it may see, as it should see it (endpoints by its locality). */
 export interface NodeView {
-  /** Names for a wildcard subscription (LDS, CDS), in stable order. */
+  /** Names for a wildcard subscription (LDS, CDS), in stable order: all those of the type that `get` gives. */
   names(typeUrl: string): readonly string[]
   /** Undefined: there is none by this name, or this node may not see it. */
   get(typeUrl: string, name: string): Resource | undefined

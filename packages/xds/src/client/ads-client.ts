@@ -1,0 +1,171 @@
+/**
+ * The ADS client of `client-contract.ts`: gRPC over plaintext HTTP/2, on Node and on Bun. Connects, runs a stream until
+ * it breaks, waits, connects again; subscriptions and accepted versions outlive the streams.
+ */
+import { ConnectError, createClient } from '@connectrpc/connect'
+import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node'
+import { getLogger } from '@logtape/logtape'
+import { AerakiError } from '@aeraki/api/errors'
+import type { AdsClient, AdsClientOptions, ClientState } from '../client-contract.ts'
+import { AggregatedDiscoveryService } from '../gen/envoy/service/discovery/v3/ads_pb.ts'
+import { Backoff } from './backoff.ts'
+import { ClientStreams } from './client-streams.ts'
+import { DeltaClientSubscription } from './delta-client-subscription.ts'
+import { SotwClientSubscription } from './sotw-client-subscription.ts'
+
+/** Begins to connect at once. Throws `XDS_TARGET` when `target` isn't `host:port`. */
+export function createAdsClient(options: AdsClientOptions): AdsClient {
+  return new ReconnectingClient(options)
+}
+
+const defaultBackoff = { baseMs: 500, maxMs: 30_000 }
+const defaultKeepalive = { intervalMs: 10_000, timeoutMs: 5_000 }
+const connectTimeoutMs = 5_000
+
+const log = getLogger(['aeraki', 'xds', 'client'])
+
+/** The streams of one variant, without their types. */
+interface Streams {
+  subscribe(typeUrl: string, names: readonly string[] | '*'): void
+  run(signal: AbortSignal, onResponse: () => void): Promise<void>
+}
+
+class ReconnectingClient implements AdsClient {
+  readonly #options: AdsClientOptions
+  readonly #url: string
+  readonly #backoff: Backoff
+  readonly #closing = new AbortController()
+  readonly #streams: Streams
+  readonly #running: Promise<void>
+  #state: ClientState = { kind: 'connecting' }
+  #connection: Http2SessionManager | undefined
+
+  constructor(options: AdsClientOptions) {
+    this.#options = options
+    this.#url = asUrl(options.target)
+    this.#backoff = new Backoff(options.backoff ?? defaultBackoff)
+    this.#streams = options.variant === 'delta' ? this.#delta() : this.#sotw()
+    this.#running = this.#run()
+  }
+
+  get state(): ClientState {
+    return this.#state
+  }
+
+  subscribe(typeUrl: string, names: readonly string[] | '*'): void {
+    this.#streams.subscribe(typeUrl, names)
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new Error('closed'))
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    // After the caller has the client in hand, which its handler may need.
+    await Promise.resolve()
+    const { signal } = this.#closing
+    while (!signal.aborted) {
+      const reason = await this.#attempt(signal)
+      if (signal.aborted) break
+      const retryInMs = this.#backoff.next()
+      this.#enter({ kind: 'waiting', retryInMs, reason })
+      await sleep(retryInMs, signal)
+    }
+    this.#enter({ kind: 'closed' })
+  }
+
+  /** One connection, and the stream on it, to the end. Returns why it ended. */
+  async #attempt(signal: AbortSignal): Promise<string> {
+    this.#enter({ kind: 'connecting' })
+    const keepalive = this.#options.keepalive ?? defaultKeepalive
+    const connection = new Http2SessionManager(this.#url, {
+      pingIntervalMs: keepalive.intervalMs,
+      pingTimeoutMs: keepalive.timeoutMs,
+    })
+    this.#connection = connection
+    try {
+      await connect(connection, signal)
+      this.#enter({ kind: 'connected' })
+      const connectedAt = performance.now()
+      // A server that answers, or one that has nothing new to say but stays, is well.
+      try {
+        await this.#streams.run(signal, () => this.#backoff.reset())
+      } finally {
+        if (performance.now() - connectedAt > (this.#options.backoff ?? defaultBackoff).maxMs) this.#backoff.reset()
+      }
+      return 'the server ended the stream'
+    } catch (error) {
+      return error instanceof ConnectError ? error.rawMessage : error instanceof Error ? error.message : String(error)
+    } finally {
+      connection.abort()
+    }
+  }
+
+  #enter(state: ClientState): void {
+    this.#state = state
+    try {
+      this.#options.handler.onState(state)
+    } catch (error) {
+      log.error('the handler of state changes failed: {error}', { error })
+    }
+  }
+
+  #delta(): Streams {
+    return new ClientStreams({
+      node: this.#options.node,
+      handler: this.#options.handler,
+      newSubscription: (typeUrl) => new DeltaClientSubscription(typeUrl),
+      call: (requests, signal) => this.#service().deltaAggregatedResources(requests, { signal }),
+    })
+  }
+
+  #sotw(): Streams {
+    return new ClientStreams({
+      node: this.#options.node,
+      handler: this.#options.handler,
+      newSubscription: (typeUrl) => new SotwClientSubscription(typeUrl),
+      call: (requests, signal) => this.#service().streamAggregatedResources(requests, { signal }),
+    })
+  }
+
+  #service() {
+    const sessionManager = this.#connection
+    if (sessionManager === undefined) throw new AerakiError('XDS_DISCONNECTED', 'a stream without a connection')
+    return createClient(AggregatedDiscoveryService, createGrpcTransport({ baseUrl: this.#url, sessionManager }))
+  }
+}
+
+async function connect(connection: Http2SessionManager, signal: AbortSignal): Promise<void> {
+  const timeout = new AerakiError('XDS_DISCONNECTED', `no connection within ${connectTimeoutMs} ms`)
+  const timer = setTimeout(() => connection.abort(timeout), connectTimeoutMs)
+  const stop = (): void => connection.abort()
+  signal.addEventListener('abort', stop)
+  try {
+    if ((await connection.connect()) === 'error') throw connection.error()
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms)
+    signal.addEventListener('abort', done)
+    function done(): void {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    if (signal.aborted) done()
+  })
+}
+
+function asUrl(target: string): string {
+  const url = URL.canParse(`http://${target}`) ? new URL(`http://${target}`) : undefined
+  if (url === undefined || url.host === '' || url.pathname !== '/' || !/:\d+$/.test(target)) {
+    throw new AerakiError('XDS_TARGET', `"${target}" is no host:port, as in 127.0.0.1:15010 or [::1]:15010`)
+  }
+  return url.origin
+}

@@ -1,0 +1,119 @@
+/** The incremental variant: after a reconnect the server is told which versions are there and sends what differs. */
+import { create } from '@bufbuild/protobuf'
+import type { Update } from '../client-contract.ts'
+import type { Node } from '../gen/envoy/config/core/v3/base_pb.ts'
+import {
+  type DeltaDiscoveryRequest,
+  DeltaDiscoveryRequestSchema,
+  type DeltaDiscoveryResponse,
+} from '../gen/envoy/service/discovery/v3/discovery_pb.ts'
+import { isCompleteType, wildcard } from '../type-urls.ts'
+import { type Answer, type ClientSubscription, errorDetail, Wanted } from './client-subscription.ts'
+
+export class DeltaClientSubscription implements ClientSubscription<DeltaDiscoveryRequest, DeltaDiscoveryResponse> {
+  readonly typeUrl: string
+  readonly #wanted = new Wanted()
+  /** Accepted versions by name. */
+  readonly #has = new Map<string, string>()
+  /** On this stream. */
+  #started = false
+  #toldNames: ReadonlySet<string> = new Set()
+  #toldWildcard = false
+  #changed = false
+  #handling = false
+  /** Names that the handler is being given, but for those dropped since: it won't have them even if wanted again. */
+  #handled = new Set<string>()
+  #answer: Answer | undefined
+
+  constructor(typeUrl: string) {
+    this.typeUrl = typeUrl
+  }
+
+  want(names: readonly string[] | '*'): void {
+    for (const name of this.#wanted.replace(names, this.#has.keys())) this.#has.delete(name)
+    for (const name of this.#handled) if (!this.#wanted.has(name)) this.#handled.delete(name)
+    this.#changed = true
+  }
+
+  restart(): void {
+    this.#started = false
+    this.#toldNames = new Set()
+    this.#toldWildcard = false
+    this.#changed = true
+    this.#answer = undefined
+  }
+
+  get due(): { subscription: boolean; answer: boolean } {
+    // A handler that still runs will have an effect on the versions that a new stream begins with.
+    if (!this.#started) return { subscription: !this.#handling && !this.#wanted.isEmpty, answer: false }
+    return { subscription: this.#changed, answer: this.#answer !== undefined }
+  }
+
+  next(node: Node | undefined): DeltaDiscoveryRequest | undefined {
+    const { due } = this
+    if (!due.subscription && !due.answer) return undefined
+    const request = this.#started ? this.#further() : this.#first()
+    if (request === undefined) return undefined
+    if (node !== undefined) request.node = node
+    return request
+  }
+
+  received(response: DeltaDiscoveryResponse): Update {
+    this.#handling = true
+    const changed: Update['changed'][number][] = []
+    for (const { name, version, resource: any } of response.resources) {
+      // Without a body it is a sign of life for what is there already.
+      if (any !== undefined && this.#wanted.has(name)) changed.push({ name, version, any })
+    }
+    this.#handled = new Set(changed.map(({ name }) => name))
+    return { changed, removed: response.removedResources.filter((name) => this.#wanted.has(name)) }
+  }
+
+  answered(response: DeltaDiscoveryResponse, error: string | undefined, isCurrent: boolean): void {
+    this.#handling = false
+    if (error === undefined) {
+      for (const { name, version } of response.resources) if (this.#handled.has(name)) this.#has.set(name, version)
+      for (const name of response.removedResources) this.#has.delete(name)
+    }
+    if (isCurrent) this.#answer = { nonce: response.nonce, error }
+  }
+
+  #first(): DeltaDiscoveryRequest {
+    this.#started = true
+    const { isWildcard, names } = this.#wanted
+    // Every server understands the wildcard without names, if nothing else is asked for.
+    const legacy = isWildcard && names.size === 0 && isCompleteType(this.typeUrl)
+    this.#told()
+    return create(DeltaDiscoveryRequestSchema, {
+      typeUrl: this.typeUrl,
+      resourceNamesSubscribe: isWildcard && !legacy ? [wildcard, ...names] : [...names],
+      initialResourceVersions: Object.fromEntries(this.#has),
+    })
+  }
+
+  #further(): DeltaDiscoveryRequest | undefined {
+    const answer = this.#answer
+    const { isWildcard, names, again } = this.#wanted
+    const subscribe = [...names].filter((name) => !this.#toldNames.has(name) || again.has(name))
+    const unsubscribe = [...this.#toldNames].filter((name) => !names.has(name))
+    if (isWildcard && !this.#toldWildcard) subscribe.push(wildcard)
+    if (!isWildcard && this.#toldWildcard) unsubscribe.push(wildcard)
+    this.#told()
+    if (subscribe.length === 0 && unsubscribe.length === 0 && answer === undefined) return undefined
+    this.#answer = undefined
+    return create(DeltaDiscoveryRequestSchema, {
+      typeUrl: this.typeUrl,
+      resourceNamesSubscribe: subscribe,
+      resourceNamesUnsubscribe: unsubscribe,
+      responseNonce: answer?.nonce ?? '',
+      ...errorDetail(answer),
+    })
+  }
+
+  #told(): void {
+    this.#toldNames = this.#wanted.names
+    this.#toldWildcard = this.#wanted.isWildcard
+    this.#changed = false
+    this.#wanted.settled()
+  }
+}

@@ -1,0 +1,344 @@
+/**
+ * One stream of one client: hands requests and changes to the subscriptions, and decides which of them speaks next.
+ *
+ * Responses are made when the transport takes one, never before, so a slow client costs no memory: what changes in the
+ * meantime is in the next response. Order between types is make before break, as the protocol asks of an aggregated
+ * stream: clusters, endpoints, listeners, routes, other types, and what is removed of clusters and endpoints when
+ * everything else has been accepted. Listeners and routes wait for the ACK of clusters and endpoints, but not for ever.
+ */
+import { getLogger } from '@logtape/logtape'
+import { AerakiError } from '@aeraki/api/errors'
+import type { Node } from '../gen/envoy/config/core/v3/base_pb.ts'
+import type { Change, NodeView, ResourceProvider } from '../provider.ts'
+import { Signal } from '../signal.ts'
+import { typeUrls } from '../type-urls.ts'
+import type { ClientView, Nack, TypeView } from './client-view.ts'
+import type { Counters } from './counters.ts'
+import { edsName } from '../wire.ts'
+import type { Subscription, Verdict } from './subscription.ts'
+
+export interface StreamOptions<Request, Response> {
+  readonly id: number
+  readonly variant: ClientView['variant']
+  readonly peer: string
+  /** The one type of a service that isn't aggregated; requests on it may leave the type URL out. */
+  readonly onlyType: string | undefined
+  readonly provider: ResourceProvider
+  readonly counters: Counters
+  readonly limits: StreamLimits
+  newSubscription(typeUrl: string): Subscription<Request, Response>
+}
+
+export interface StreamLimits {
+  /** Types on one stream. Default 64. */
+  readonly types: number
+  /** Names subscribed of one type. Default 100,000. */
+  readonly names: number
+  /** How long listeners and routes wait for the ACK of clusters and endpoints, in milliseconds. Default 2000. */
+  readonly orderingMs: number
+}
+
+interface RequestShape {
+  readonly typeUrl: string
+  readonly node?: Node | undefined
+}
+
+interface TypeState<Request, Response> {
+  readonly subscription: Subscription<Request, Response>
+  sent: number
+  acks: number
+  nacks: number
+  sentAt: number
+  sentVersion: string | undefined
+  ackedVersion: string | undefined
+  lastNack: Nack | undefined
+}
+
+const log = getLogger(['aeraki', 'xds', 'server'])
+
+/** Those before the bar hold back those after it until they are acknowledged. */
+const foundation: readonly string[] = [typeUrls.cluster, typeUrls.endpoints]
+const order: readonly string[] = [...foundation, typeUrls.listener, typeUrls.routes]
+
+export class AdsStream<Request extends RequestShape, Response> {
+  readonly #options: StreamOptions<Request, Response>
+  readonly #types = new Map<string, TypeState<Request, Response>>()
+  readonly #signal = new Signal()
+  readonly #connectedAt = new Date()
+  #node: Node | undefined
+  #view: NodeView | undefined
+  #nonce = 0
+  /** Envoy builds a changed cluster anew and needs its endpoints again, though it has them. */
+  #rewarming = new Set<string>()
+  #end: { readonly error: unknown } | undefined
+  #wakeScheduled = false
+
+  constructor(options: StreamOptions<Request, Response>) {
+    this.#options = options
+  }
+
+  /** Runs the stream: ends when the requests end, when `signal` aborts or on `close`; throws what the client is told. */
+  async *run(requests: AsyncIterable<Request>, signal: AbortSignal): AsyncGenerator<Response> {
+    const stop = (): void => this.close()
+    signal.addEventListener('abort', stop)
+    if (signal.aborted) stop()
+    const reading = this.#read(requests)
+    try {
+      for (;;) {
+        if (this.#end !== undefined) break
+        const response = this.#next()
+        if (response === undefined) await this.#sleep()
+        else yield response
+      }
+    } finally {
+      signal.removeEventListener('abort', stop)
+      this.close()
+      this.#view?.close()
+    }
+    // Nobody reads the requests any more, so `reading` isn't awaited: it ends with the transport.
+    void reading
+    if (this.#end?.error !== undefined) throw this.#end.error
+  }
+
+  changed(change: Change): void {
+    if (this.#view === undefined || this.#end !== undefined) return
+    for (const [typeUrl, names] of change) {
+      const subscription = this.#types.get(typeUrl)?.subscription
+      if (subscription === undefined) continue
+      subscription.changed(names, this.#view)
+      if (subscription.owed.changes || subscription.owed.removals) this.#wakeSoon()
+    }
+  }
+
+  close(): void {
+    this.#finish(undefined)
+  }
+
+  view(): ClientView {
+    const service = this.#options.onlyType === undefined ? 'ads' : 'rds'
+    const { id: stream, variant, peer } = this.#options
+    const types = [...this.#types.values()].map((state) => typeView(state))
+    const node = this.#node
+    return { stream, node, nodeId: node?.id ?? '', variant, service, peer, connectedAt: this.#connectedAt, types }
+  }
+
+  async #read(requests: AsyncIterable<Request>): Promise<void> {
+    try {
+      for await (const request of requests) {
+        if (this.#end !== undefined) return
+        this.#receive(request)
+        this.#wakeSoon()
+      }
+      this.#finish(undefined)
+    } catch (error) {
+      if (error instanceof AerakiError) this.#options.counters.streamsRefused++
+      this.#finish(error)
+    }
+  }
+
+  #receive(request: Request): void {
+    const view = this.#connect(request)
+    const state = this.#state(request)
+    const { subscription } = state
+    const counters = this.#options.counters.of(subscription.typeUrl)
+    counters.requests++
+    const verdict = subscription.receive(request, view)
+    const names = [...subscription.names].length
+    if (names > this.#options.limits.names) {
+      throw new AerakiError(
+        'XDS_LIMIT',
+        `${names} names of ${subscription.typeUrl}, the limit is ${this.#options.limits.names}`,
+      )
+    }
+    switch (verdict.kind) {
+      case 'ack':
+        counters.acks++
+        this.#acked(state, verdict.version, view)
+        break
+      case 'nack':
+        counters.nacks++
+        this.#nacked(state, verdict)
+        break
+      case 'stale':
+        counters.stale++
+        break
+      case 'repeat':
+        if (subscription.typeUrl === typeUrls.endpoints) this.#rewarm(view)
+        break
+      case 'subscription':
+    }
+  }
+
+  #connect(request: Request): NodeView {
+    if (this.#view !== undefined) return this.#view
+    if (request.node === undefined)
+      throw new AerakiError('XDS_NODE_MISSING', 'the first request of a stream has to say the node')
+    this.#node = request.node
+    this.#view = this.#options.provider.connect(request.node)
+    log.info('{node} connected from {peer} ({variant}, stream {stream})', {
+      node: request.node.id,
+      peer: this.#options.peer,
+      variant: this.#options.variant,
+      stream: this.#options.id,
+    })
+    return this.#view
+  }
+
+  #state(request: Request): TypeState<Request, Response> {
+    const { onlyType, limits } = this.#options
+    const typeUrl = request.typeUrl === '' && onlyType !== undefined ? onlyType : request.typeUrl
+    if (typeUrl === '') throw new AerakiError('XDS_TYPE_MISSING', 'a request has no type URL')
+    if (onlyType !== undefined && typeUrl !== onlyType) {
+      throw new AerakiError('XDS_TYPE_MISSING', `this service has ${onlyType} only, not ${typeUrl}`)
+    }
+    const known = this.#types.get(typeUrl)
+    if (known !== undefined) return known
+    if (this.#types.size >= limits.types)
+      throw new AerakiError('XDS_LIMIT', `more than ${limits.types} types on one stream`)
+    const state: TypeState<Request, Response> = {
+      subscription: this.#options.newSubscription(typeUrl),
+      sent: 0,
+      acks: 0,
+      nacks: 0,
+      sentAt: 0,
+      sentVersion: undefined,
+      ackedVersion: undefined,
+      lastNack: undefined,
+    }
+    this.#types.set(typeUrl, state)
+    return state
+  }
+
+  #acked(state: TypeState<Request, Response>, version: string, view: NodeView): void {
+    state.acks++
+    state.ackedVersion = version
+    if (state.lastNack !== undefined) state.lastNack = { ...state.lastNack, resolved: true }
+    const isEnvoy = this.#node?.userAgentName === 'envoy'
+    if (state.subscription.typeUrl === typeUrls.cluster && isEnvoy) this.#rewarm(view)
+  }
+
+  #nacked(state: TypeState<Request, Response>, verdict: Extract<Verdict, { kind: 'nack' }>): void {
+    const { version, reason, resources } = verdict
+    state.nacks++
+    state.lastNack = { version, reason, resources, at: new Date(), resolved: false }
+    log.warn('{node} refused {typeUrl} version {version}: {reason}', {
+      node: this.#node?.id,
+      typeUrl: state.subscription.typeUrl,
+      version,
+      reason,
+      resources,
+    })
+  }
+
+  #rewarm(view: NodeView): void {
+    this.#types.get(typeUrls.endpoints)?.subscription.resend(this.#rewarming, view)
+    this.#rewarming = new Set()
+  }
+
+  /** The response whose turn it is. */
+  #next(): Response | undefined {
+    const view = this.#view
+    if (view === undefined) return undefined
+    for (const [state, part] of this.#turns()) {
+      const { subscription } = state
+      const outgoing = subscription.next(part, view, String(this.#nonce + 1))
+      if (outgoing === undefined) continue
+      this.#nonce++
+      state.sent++
+      state.sentAt = performance.now()
+      state.sentVersion = outgoing.version
+      const counters = this.#options.counters.of(subscription.typeUrl)
+      counters.pushes++
+      counters.resources += outgoing.resources
+      if (subscription.typeUrl === typeUrls.cluster) {
+        this.#rewarming = new Set(
+          outgoing.replaced.map(({ any }) => edsName(any.value)).filter((name) => name !== undefined),
+        )
+      }
+      log.debug('{node} is sent {resources} of {typeUrl}, version {version}', {
+        node: this.#node?.id,
+        typeUrl: subscription.typeUrl,
+        version: outgoing.version,
+        resources: outgoing.resources,
+        removed: outgoing.removed,
+      })
+      return outgoing.response
+    }
+    return undefined
+  }
+
+  /** Who may speak, first come first served. */
+  *#turns(): Generator<[TypeState<Request, Response>, 'changes' | 'everything']> {
+    const held = this.#waitMs(foundation) > 0
+    for (const state of this.#inOrder()) {
+      const { typeUrl, owed, inFlight } = state.subscription
+      if (inFlight) continue
+      if (foundation.includes(typeUrl)) {
+        if (owed.changes) yield [state, 'changes']
+      } else if ((owed.changes || owed.removals) && !(held && order.includes(typeUrl))) yield [state, 'everything']
+    }
+    if (this.#waitMs(order) > 0) return
+    for (const typeUrl of foundation) {
+      const state = this.#types.get(typeUrl)
+      if (state?.subscription.owed.removals && !state.subscription.inFlight) yield [state, 'everything']
+    }
+  }
+
+  *#inOrder(): Generator<TypeState<Request, Response>> {
+    for (const typeUrl of order) {
+      const state = this.#types.get(typeUrl)
+      if (state !== undefined) yield state
+    }
+    for (const [typeUrl, state] of this.#types) if (!order.includes(typeUrl)) yield state
+  }
+
+  /** How long to wait for the ACKs of these types, in milliseconds. */
+  #waitMs(types: readonly string[]): number {
+    const now = performance.now()
+    let longest = 0
+    for (const typeUrl of types) {
+      const state = this.#types.get(typeUrl)
+      if (state?.subscription.inFlight)
+        longest = Math.max(longest, state.sentAt + this.#options.limits.orderingMs - now)
+    }
+    return longest
+  }
+
+  async #sleep(): Promise<void> {
+    const wait = this.#waitMs(order)
+    const timer = wait > 0 ? setTimeout(() => this.#signal.raise(), wait + 1) : undefined
+    await this.#signal.wait()
+    clearTimeout(timer)
+  }
+
+  /** After this turn of the event loop, so that requests and changes that come together are seen together. */
+  #wakeSoon(): void {
+    if (this.#wakeScheduled) return
+    this.#wakeScheduled = true
+    setImmediate(() => {
+      this.#wakeScheduled = false
+      this.#signal.raise()
+    })
+  }
+
+  #finish(error: unknown): void {
+    this.#end ??= { error }
+    this.#signal.raise()
+  }
+}
+
+function typeView<Request, Response>(state: TypeState<Request, Response>): TypeView {
+  const { subscription, sent, acks, nacks, sentVersion, ackedVersion, lastNack } = state
+  return {
+    typeUrl: subscription.typeUrl,
+    wildcard: subscription.isWildcard,
+    names: [...subscription.names].sort(),
+    sent,
+    acks,
+    nacks,
+    sentVersion,
+    ackedVersion,
+    pending: subscription.inFlight,
+    lastNack,
+  }
+}

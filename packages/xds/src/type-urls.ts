@@ -1,0 +1,18 @@
+/** Type URLs of the resources that this project speaks of by name; the server itself is indifferent to the type. */
+export const typeUrls = {
+  listener: 'type.googleapis.com/envoy.config.listener.v3.Listener',
+  cluster: 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
+  endpoints: 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment',
+  routes: 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration',
+} as const
+
+/** The name of a wildcard subscription. */
+export const wildcard = '*'
+
+/**
+ * LDS and CDS: a request without names, before any with names, means everything ("legacy wildcard"), and every
+ * state-of-the-world response is complete, so that what is missing in it is gone.
+ */
+export function isCompleteType(typeUrl: string): boolean {
+  return typeUrl === typeUrls.listener || typeUrl === typeUrls.cluster
+}

@@ -3,6 +3,7 @@
  * objects; the data path side swaps them under live connections. Both sides are tested against this contract.
  */
 import type { ClusterConfig, EndpointsConfig, ListenerConfig, RouteTableConfig } from './config/model.ts'
+import type { Connection, ConnectionHandler } from './io/io.ts'
 
 export interface Runtime {
   /**
@@ -22,6 +23,11 @@ export interface Runtime {
   /** By `ClusterConfig.endpoints.name`. Connections to endpoints that left finish their requests, then close. */
   setEndpoints(endpoints: EndpointsConfig): void
   removeEndpoints(name: string): void
+  /**
+   * Serves a connection that somebody else has accepted (transparent interception), as if this listener had: the same
+   * filter configuration, limits and counters. Undefined: there is no listener of this name.
+   */
+  accept(listener: string, connection: Connection): ConnectionHandler | undefined
   /** For the admin pages. */
   snapshot(): RuntimeSnapshot
   /** What `/stats` shows. Every real runtime has it; optional so that fakes in tests need none. */

@@ -37,6 +37,7 @@ export function listenerFromXds(message: Listener, place: Place): ListenerConfig
     address,
     substitute: substitute(message, address, place),
     direction: direction(message.trafficDirection),
+    ...(message.bindToPort === false ? { bindToPort: false } : {}),
     filter: filterOf(message, place),
   }
 }

@@ -14,6 +14,8 @@ export interface ListenerConfig {
   /** Bound instead where `address` is not an address of this machine. Undefined: then the listener fails, visibly. */
   readonly substitute: Address | undefined
   readonly direction: 'inbound' | 'outbound' | 'unspecified'
+  /** Absent: true. False: opens no socket of its own; its connections come from `Runtime.accept` (interception). */
+  readonly bindToPort?: boolean
   readonly filter: MetaProtocolConfig
 }
 

@@ -46,6 +46,7 @@ export class RecordingRuntime implements Runtime {
     this.calls.push(`remove endpoints ${name}`)
     this.endpoints.delete(name)
   }
+  accept(): undefined {}
   snapshot(): RuntimeSnapshot {
     return {
       listeners: [...this.listeners.values()].map((config) => ({

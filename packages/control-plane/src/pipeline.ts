@@ -1,7 +1,7 @@
 /** Source -> store -> mesh -> output, one turn for each batch of changes. No network: that is control-plane.ts. */
 import { type Diagnostic, formatDiagnostic } from '@aeraki/api'
 import { getLogger } from '@logtape/logtape'
-import { diagnosticOf } from './mesh/findings.ts'
+import { originOf, type Report, reportId } from './mesh/findings.ts'
 import { createMesh, type Mesh } from './mesh/mesh.ts'
 import { type AdsOutput, createAdsOutput } from './outputs/ads.ts'
 import type { OriginUpdate } from './sources/source.ts'
@@ -19,13 +19,15 @@ export interface Pipeline {
   diagnostics(): Diagnostic[]
   /** Batches that changed at least one object. */
   readonly reloads: number
+  /** How long they took, until the server had been told. */
+  readonly reloadMs: { readonly total: number; readonly last: number }
 }
 
 export interface PipelineOptions {
   readonly vips: VipAllocator
   readonly rootNamespace: string
   /** Called before the output tells anyone of addresses that were given. */
-  saveVips(): void
+  readonly saveVips: () => void
 }
 
 export function createPipeline({ vips, rootNamespace, saveVips }: PipelineOptions): Pipeline {
@@ -33,6 +35,8 @@ export function createPipeline({ vips, rootNamespace, saveVips }: PipelineOption
   const mesh = createMesh(vips)
   const output = createAdsOutput(mesh, rootNamespace)
   let reloads = 0
+  let totalMs = 0
+  let lastMs = 0
   let savedRevision = vips.revision
   let said = new Set<string>()
 
@@ -41,53 +45,73 @@ export function createPipeline({ vips, rootNamespace, saveVips }: PipelineOption
     mesh,
     output,
     accept(updates) {
+      const startedAt = performance.now()
       const changes = store.apply(updates)
       if (changes.length === 0) return
-      reloads += 1
       const before = mesh.recomputed
       const change = mesh.apply(
-        changes.map(({ kind, object }) => ({ kind: kind === 'removed' ? 'remove' : 'put', object })),
+        changes.map(({ kind, object }) => ({
+          kind: kind === 'removed' ? 'remove' : kind === 'moved' ? kind : 'put',
+          object,
+        })),
       )
+      const edited = changes.filter(({ kind }) => kind !== 'moved').length
+      if (edited === 0) return
+      reloads += 1
       if (vips.revision !== savedRevision) {
         saveVips()
         savedRevision = vips.revision
       }
       output.publish(change)
+      lastMs = performance.now() - startedAt
+      totalMs += lastMs
       log.info('{objects} objects changed, {services} services recomputed', {
-        objects: changes.length,
+        objects: edited,
         services: mesh.recomputed - before,
       })
-      said = logNew(said, mesh.diagnostics())
+      said = logNew(said, mesh)
     },
-    diagnostics: () => [...store.diagnostics(), ...mesh.diagnostics(), ...contests(mesh, output)],
+    diagnostics: () => [
+      ...store.diagnostics(),
+      ...[...mesh.reports(), ...contests(mesh, output)].flatMap((report) => mesh.diagnosticOf(report)),
+    ],
     get reloads() {
       return reloads
+    },
+    get reloadMs() {
+      return { total: totalMs, last: lastMs }
     },
   }
 }
 
-function logNew(said: ReadonlySet<string>, diagnostics: readonly Diagnostic[]): Set<string> {
-  const now = new Set(diagnostics.map(formatDiagnostic))
-  for (const text of now) if (!said.has(text)) log.warn('{text}', { text })
-  return now
+function logNew(said: ReadonlySet<string>, mesh: Mesh): Set<string> {
+  const now = new Map(mesh.reports().map((report) => [reportId(report), report]))
+  for (const [id, report] of now) {
+    if (said.has(id)) continue
+    for (const diagnostic of mesh.diagnosticOf(report)) log.warn('{text}', { text: formatDiagnostic(diagnostic) })
+  }
+  return new Set(now.keys())
 }
 
 /** Services that claim one address and port: the first by namespace and host has it. */
-function contests(mesh: Mesh, output: AdsOutput): Diagnostic[] {
+function contests(mesh: Mesh, output: AdsOutput): Report[] {
   return output.contested().flatMap(({ listener, services }) => {
     const [winner, ...losers] = services
     return losers.flatMap((service) => {
       const entry = mesh.entryOf(service.key)
       if (winner === undefined || entry === undefined || service.host === winner.host) return []
       return [
-        diagnosticOf(entry, {
-          severity: 'warning',
-          code: 'MESH_ADDRESS_CONFLICT',
-          field: 'spec.addresses',
-          value: listener,
-          message: `${winner.namespace}/${winner.host} has this address and port already; ${service.host} can't be reached by it`,
-          remedy: 'give one of them another address, or none to be given one',
-        }),
+        {
+          about: originOf(entry),
+          finding: {
+            severity: 'warning' as const,
+            code: 'MESH_ADDRESS_CONFLICT',
+            field: 'spec.addresses',
+            value: listener,
+            message: `${winner.namespace}/${winner.host} has this address and port already; ${service.host} can't be reached by it`,
+            remedy: 'give one of them another address, or none to be given one',
+          },
+        },
       ]
     })
   })

@@ -11,19 +11,31 @@ export interface Finding {
   readonly remedy: string
 }
 
+/** Says something about an object. Where it stands is looked up when somebody reads it: objects move in their files. */
+export interface Report {
+  readonly about: Origin
+  readonly finding: Finding
+}
+
 /** Collects findings about one object. */
 export interface Reporter {
   report(finding: Finding): void
 }
 
-export function createReporter(object: LoadedObject): Reporter & { readonly diagnostics: readonly Diagnostic[] } {
-  const diagnostics: Diagnostic[] = []
+export function createReporter(object: LoadedObject): Reporter & { readonly reports: readonly Report[] } {
+  const reports: Report[] = []
+  const about = originOf(object)
   return {
-    diagnostics,
+    reports,
     report(finding) {
-      diagnostics.push(diagnosticOf(object, finding))
+      reports.push({ about, finding })
     },
   }
+}
+
+/** The same for equal reports. */
+export function reportId({ about, finding }: Report): string {
+  return [about.id, finding.code, finding.field, String(finding.value), finding.message].join('|')
 }
 
 export function diagnosticOf(object: LoadedObject, finding: Finding): Diagnostic {

@@ -10,8 +10,8 @@
  *
  * Workloads are no facts: `put` names the services whose selector they match, before or after the change.
  */
-import { type Diagnostic, expandHost, isKind, keyOf, type LoadedObject, type ObjectOf } from '@aeraki/api'
-import { compareAge, createReporter } from './findings.ts'
+import { expandHost, isKind, keyOf, type LoadedObject, type ObjectOf } from '@aeraki/api'
+import { compareAge, createReporter, type Report } from './findings.ts'
 import { policyOf } from './from-destination-rule.ts'
 import { routingOfMetaRouter, routingOfVirtualService } from './from-routing.ts'
 import { isSelected, labelsOf, selectorOf } from './from-service-entry.ts'
@@ -35,7 +35,7 @@ export interface MeshInputs {
   codecOf(protocol: string): string | undefined
   objectOf(kind: string, namespace: string, name: string): LoadedObject | undefined
   /** What converting the objects had to say. */
-  diagnostics(): Diagnostic[]
+  reports(): Report[]
 }
 
 export interface Touched {
@@ -50,7 +50,7 @@ export function patternFacts(prefix: 'routing' | 'destination', host: string): s
 
 export function createMeshInputs(): MeshInputs {
   const objects = new Map<string, LoadedObject>()
-  const reports = new Map<string, readonly Diagnostic[]>()
+  const reports = new Map<string, readonly Report[]>()
   const entries = new Index<Entry>()
   const hosts = new Index<Entry>()
   const workloads = new Index<Workload>()
@@ -103,7 +103,7 @@ export function createMeshInputs(): MeshInputs {
 
     if (present) objects.set(id, object)
     else objects.delete(id)
-    if (present && reporter.diagnostics.length > 0) reports.set(id, reporter.diagnostics)
+    if (present && reporter.reports.length > 0) reports.set(id, reporter.reports)
     else reports.delete(id)
     return { facts, services }
   }
@@ -146,7 +146,7 @@ export function createMeshInputs(): MeshInputs {
     destinationsFor: (host) => rulesFor(destinations, host),
     codecOf: (protocol) => protocols.get(protocol).toSorted(compareAge)[0]?.spec.codec,
     objectOf: (kind, namespace, name) => objects.get(keyOf({ kind, metadata: { namespace, name } })),
-    diagnostics: () => [...reports.values()].flat(),
+    reports: () => [...reports.values()].flat(),
   }
 }
 

@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { type Diagnostic, isKind, type LoadedObject, type ObjectOf } from '@aeraki/api'
 import type { VipAllocator } from '../vip/allocator.ts'
 import { createDependencies } from './dependencies.ts'
+import { diagnosticOf, type Report } from './findings.ts'
 import { createMeshInputs } from './inputs.ts'
 import type { Service, ServiceKey } from './model.ts'
 import { buildService, type BuiltService } from './service.ts'
@@ -18,13 +19,17 @@ export interface Mesh {
   servicesOfHost(host: string): readonly Service[]
   /** The oldest ServiceEntry that speaks of it. */
   entryOf(key: ServiceKey): ObjectOf<'ServiceEntry'> | undefined
-  diagnostics(): Diagnostic[]
+  /** What is to be said of objects that are valid in themselves. */
+  reports(): Report[]
+  /** With the place where the object stands now. */
+  diagnosticOf(report: Report): Diagnostic[]
   /** How many services were built since the start. */
   readonly recomputed: number
 }
 
 export interface ObjectChange {
-  readonly kind: 'put' | 'remove'
+  /** `moved`: equal in content; it only stands elsewhere. */
+  readonly kind: 'put' | 'moved' | 'remove'
   readonly object: LoadedObject
 }
 
@@ -50,20 +55,23 @@ export function createMesh(vips: VipAllocator): Mesh {
   let recomputed = 0
 
   function rebuild(key: ServiceKey): ServiceChange | undefined {
-    const before = built.get(key)
-    const after = buildService(key, inputs, vips)
+    const before = built.get(key)?.service
+    const result = buildService(key, inputs, vips)
     recomputed += 1
-    if (after === undefined) {
+    const parts = changedParts(before, result?.service)
+    if (result === undefined) {
       built.delete(key)
       dependencies.forget(key)
     } else {
-      built.set(key, after)
-      dependencies.record(key, after.facts)
+      // A service that is equal stays the same object: whoever holds it need not be told.
+      built.set(key, before !== undefined && parts.size === 0 ? { ...result, service: before } : result)
+      dependencies.record(key, result.facts)
     }
-    const service = after?.service ?? before?.service
-    if (service !== undefined) indexHost(service, after?.service)
-    const parts = changedParts(before?.service, after?.service)
-    return parts.size === 0 ? undefined : { before: before?.service, after: after?.service, parts }
+    if (parts.size === 0) return undefined
+    const after = result?.service
+    const service = after ?? before
+    if (service !== undefined) indexHost(service, after)
+    return { before, after, parts }
   }
 
   function indexHost({ host, key }: Service, current: Service | undefined): void {
@@ -84,8 +92,9 @@ export function createMesh(vips: VipAllocator): Mesh {
       for (const { kind, object } of changes) {
         const before = inputs.objectOf(object.kind, object.metadata.namespace, object.metadata.name)
         for (const address of givenAddresses(before)) vips.unreserve(address)
-        if (kind === 'put') for (const address of givenAddresses(object)) vips.reserve(address)
-        const touched = kind === 'put' ? inputs.put(object) : inputs.remove(object)
+        if (kind !== 'remove') for (const address of givenAddresses(object)) vips.reserve(address)
+        const touched = kind === 'remove' ? inputs.remove(object) : inputs.put(object)
+        if (kind === 'moved') continue
         for (const key of touched.services) dirty.add(key)
         for (const fact of touched.facts) facts.add(fact)
       }
@@ -105,7 +114,11 @@ export function createMesh(vips: VipAllocator): Mesh {
     service: (key) => built.get(key)?.service,
     servicesOfHost: (host) => byHost.get(host) ?? [],
     entryOf: (key) => inputs.entriesOf(key)[0],
-    diagnostics: () => [...inputs.diagnostics(), ...[...built.values()].flatMap(({ diagnostics }) => diagnostics)],
+    reports: () => [...inputs.reports(), ...[...built.values()].flatMap(({ reports }) => reports)],
+    diagnosticOf({ about, finding }) {
+      const object = inputs.objectOf(about.kind, about.namespace, about.name)
+      return object === undefined ? [] : [diagnosticOf(object, finding)]
+    },
     get recomputed() {
       return recomputed
     },

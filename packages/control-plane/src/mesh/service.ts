@@ -1,8 +1,8 @@
 /** Builds one service from the objects that speak of it, and notes which facts it looked at. */
 import { isIP } from 'node:net'
-import { type Diagnostic, expandHost, type ObjectOf } from '@aeraki/api'
+import { expandHost, type ObjectOf } from '@aeraki/api'
 import type { VipAllocator } from '../vip/allocator.ts'
-import { createReporter, diagnosticOf, type Finding, visibilityOf } from './findings.ts'
+import { createReporter, type Finding, originOf, type Report, visibilityOf } from './findings.ts'
 import { endpointsOf, isDns, portsOf } from './from-service-entry.ts'
 import { type MeshInputs, patternFacts } from './inputs.ts'
 import type {
@@ -21,7 +21,7 @@ import type {
 export interface BuiltService {
   readonly service: Service
   readonly facts: ReadonlySet<string>
-  readonly diagnostics: readonly Diagnostic[]
+  readonly reports: readonly Report[]
 }
 
 type Entry = ObjectOf<'ServiceEntry'>
@@ -34,9 +34,9 @@ export function buildService(key: ServiceKey, inputs: MeshInputs, vips: VipAlloc
   const namespace = first.metadata.namespace
   const host = key.slice(namespace.length + 1)
   const facts = new Set<string>()
-  const diagnostics: Diagnostic[] = []
+  const reports: Report[] = []
 
-  const ports = mergedPorts(entries, inputs, facts, diagnostics)
+  const ports = mergedPorts(entries, inputs, facts, reports)
   const routing = inputs.routingFor(host).map((rule) => resolved(rule, inputs, facts))
   for (const fact of patternFacts('routing', host)) facts.add(fact)
   const destinations = new Map<string, readonly DestinationPolicy[]>()
@@ -50,15 +50,15 @@ export function buildService(key: ServiceKey, inputs: MeshInputs, vips: VipAlloc
     host,
     exportTo: visibilityOf(first.spec.exportTo, namespace),
     resolution: isDns(first) ? 'dns' : first.spec.resolution === 'STATIC' ? 'static' : 'none',
-    addresses: addressesOf(host, entries, vips, diagnostics),
+    addresses: addressesOf(host, entries, vips, reports),
     ports,
     endpoints: entries.flatMap((entry): Endpoint[] =>
       endpointsOf({ entry, workloads: inputs.workloadsFor(entry) }, host),
     ),
     rules: { routing, destinations },
   }
-  diagnostics.push(...ruleFindings(service, inputs, facts))
-  return { service, facts, diagnostics }
+  reports.push(...ruleFindings(service, inputs, facts))
+  return { service, facts, reports }
 }
 
 /** The first entry that has a port number says what it is. */
@@ -66,7 +66,7 @@ function mergedPorts(
   entries: readonly Entry[],
   inputs: MeshInputs,
   facts: Set<string>,
-  diagnostics: Diagnostic[],
+  reports: Report[],
 ): ServicePort[] {
   const ports = new Map<number, ServicePort>()
   for (const entry of entries) {
@@ -76,7 +76,7 @@ function mergedPorts(
       return inputs.codecOf(protocol)
     }
     for (const port of portsOf(entry, codecOf, reporter)) if (!ports.has(port.number)) ports.set(port.number, port)
-    diagnostics.push(...reporter.diagnostics)
+    reports.push(...reporter.reports)
   }
   return [...ports.values()]
 }
@@ -85,25 +85,21 @@ function mergedPorts(
  * The addresses that the entries give, or one out of the block. Of an entry with several hosts the first host has the
  * addresses: they can't be told apart on one address by protocols that name no host.
  */
-function addressesOf(
-  host: string,
-  entries: readonly Entry[],
-  vips: VipAllocator,
-  diagnostics: Diagnostic[],
-): ServiceAddress[] {
+function addressesOf(host: string, entries: readonly Entry[], vips: VipAllocator, reports: Report[]): ServiceAddress[] {
   const [first] = entries
   if (host.startsWith('*')) {
     if (first !== undefined) {
-      diagnostics.push(
-        diagnosticOf(first, {
+      reports.push({
+        about: originOf(first),
+        finding: {
           severity: 'warning',
           code: 'MESH_WILDCARD_HOST',
           field: 'spec.hosts',
           value: host,
           message: 'a wildcard has no address that clients could call: the host is left out',
           remedy: 'name the hosts one by one',
-        }),
-      )
+        },
+      })
     }
     return []
   }
@@ -112,16 +108,17 @@ function addressesOf(
     if (entry.spec.hosts[0] !== host) continue
     for (const [index, address] of (entry.spec.addresses ?? []).entries()) {
       if (isIP(address) === 0) {
-        diagnostics.push(
-          diagnosticOf(entry, {
+        reports.push({
+          about: originOf(entry),
+          finding: {
             severity: 'warning',
             code: 'MESH_UNSUPPORTED_ADDRESS',
             field: `spec.addresses[${index}]`,
             value: address,
             message: 'only single IP addresses can be bound: the address is left out',
             remedy: 'write an address without a prefix length, or none to be given one',
-          }),
-        )
+          },
+        })
         continue
       }
       const substitute = isLoopback(address) ? undefined : vips.allocate(given.size === 0 ? host : `${host}#${address}`)
@@ -158,11 +155,10 @@ function resolved(rule: RoutingRule, inputs: MeshInputs, facts: Set<string>): Ro
 }
 
 /** Rules that point to nothing, and rules that another one leaves no room for. */
-function ruleFindings(service: Service, inputs: MeshInputs, facts: Set<string>): Diagnostic[] {
-  const diagnostics: Diagnostic[] = []
+function ruleFindings(service: Service, inputs: MeshInputs, facts: Set<string>): Report[] {
+  const reports: Report[] = []
   const say = (origin: Origin, finding: Finding): void => {
-    const object = inputs.objectOf(origin.kind, origin.namespace, origin.name)
-    if (object !== undefined) diagnostics.push(diagnosticOf(object, finding))
+    reports.push({ about: origin, finding })
   }
   for (const { origin, routes } of service.rules.routing) {
     const reported = new Set<string>()
@@ -203,7 +199,7 @@ function ruleFindings(service: Service, inputs: MeshInputs, facts: Set<string>):
       remedy: 'put all routes of a host into one MetaRouter',
     })
   }
-  return diagnostics
+  return reports
 }
 
 function hasSubset(service: Service, host: string, subset: string): boolean {

@@ -4,6 +4,7 @@
  *  - a file that can't be read to its end keeps every object that it had and that it doesn't show now.
  * What is truly gone goes. An object in two origins is the first one's, by the names of the origins.
  */
+import { createHash } from 'node:crypto'
 import { type Diagnostic, formatDiagnostic, keyOf, type LoadedObject } from '@aeraki/api'
 import { getLogger } from '@logtape/logtape'
 import type { OriginUpdate } from '../sources/source.ts'
@@ -25,6 +26,8 @@ export type StoreChange =
   | { readonly kind: 'added'; readonly object: LoadedObject }
   | { readonly kind: 'updated'; readonly object: LoadedObject; readonly previous: LoadedObject }
   | { readonly kind: 'removed'; readonly object: LoadedObject }
+  /** The same object at another place in its file, or in another one. */
+  | { readonly kind: 'moved'; readonly object: LoadedObject; readonly previous: LoadedObject }
 
 interface OriginState {
   readonly objects: ReadonlyMap<string, LoadedObject>
@@ -78,7 +81,8 @@ export function createStore(): Store {
     }
     if (object === previous) return undefined
     current.set(key, object)
-    return previous === undefined ? { kind: 'added', object } : { kind: 'updated', object, previous }
+    if (previous === undefined) return { kind: 'added', object }
+    return { kind: fingerprint(object) === fingerprint(previous) ? 'moved' : 'updated', object, previous }
   }
 
   function duplicates(): Diagnostic[] {
@@ -132,10 +136,11 @@ function merge(before: OriginState | undefined, update: OriginUpdate): OriginSta
   }
   const broken = update.diagnostics.filter(({ severity }) => severity === 'error')
   const errors = new Set(broken.map(identityOf))
-  // A broken thing that was not here before may be a known object that no longer says its name.
-  const newcomers = [...errors].filter(
-    (error) => error === anonymous || (before?.objects.has(error) !== true && before?.errors.has(error) !== true),
-  )
+  // A broken thing that was not here before may be a known object that no longer says its name; one that is here in a
+  // good form too (a duplicate) is no riddle.
+  const known = (error: string): boolean =>
+    before?.objects.has(error) === true || before?.errors.has(error) === true || objects.has(error)
+  const newcomers = [...errors].filter((error) => error === anonymous || !known(error))
   const stale = new Map<string, ReadonlySet<string>>()
   for (const [key, object] of before?.objects ?? []) {
     if (objects.has(key)) continue
@@ -166,14 +171,24 @@ function isAbout({ kind, namespace, name }: Diagnostic, object: LoadedObject): b
   return kind === object.convertedFrom?.kind && object.metadata.name.startsWith(name)
 }
 
-/** The earlier object where the new one says the same, so that moving a document in its file changes nothing. */
+/** The earlier object where the new one says the same at the same place. */
 function unchanged(before: LoadedObject | undefined, after: LoadedObject): LoadedObject {
-  if (before === undefined || before.source.line !== after.source.line) return after
-  return fingerprint(before) === fingerprint(after) ? before : after
+  if (before === undefined || fingerprint(before) !== fingerprint(after)) return after
+  const { line, column } = before.source
+  return line === after.source.line && column === after.source.column ? before : after
 }
 
-function fingerprint({ apiVersion, metadata, spec }: LoadedObject): string {
-  return JSON.stringify([apiVersion, metadata, spec])
+const fingerprints = new WeakMap<LoadedObject, string>()
+
+function fingerprint(object: LoadedObject): string {
+  const known = fingerprints.get(object)
+  if (known !== undefined) return known
+  const { apiVersion, metadata, spec } = object
+  const content = createHash('sha256')
+    .update(JSON.stringify([apiVersion, metadata, spec]))
+    .digest('base64')
+  fingerprints.set(object, content)
+  return content
 }
 
 /** Each finding once, when it comes and when it goes. */

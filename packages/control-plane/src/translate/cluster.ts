@@ -89,8 +89,7 @@ function loadBalancing(loadBalancer: LoadBalancer | undefined): LoadBalancingFie
           ? {}
           : { lbConfig: { case: 'maglevLbConfig', value: { tableSize: BigInt(loadBalancer.maglevTableSize) } } }),
       }
-    case 'least-request':
-    case undefined:
+    default:
       return { lbPolicy: Cluster_LbPolicy.LEAST_REQUEST }
   }
 }

@@ -123,17 +123,16 @@ function header({ key, value }: KeyValue): MessageInitShape<typeof HeaderValueOp
   return { header: { key, value } }
 }
 
-/** The early fields of HeaderMatcher rather than `string_match`: proxies up to 1.4 know them best. */
 function headerMatcher({ name, matcher, invert }: AttributeCondition): MessageInitShape<typeof HeaderMatcherSchema> {
-  const base = { name, invertMatch: invert }
-  switch (matcher.kind) {
-    case 'exact':
-      return { ...base, headerMatchSpecifier: { case: 'exactMatch', value: matcher.value } }
-    case 'prefix':
-      return { ...base, headerMatchSpecifier: { case: 'prefixMatch', value: matcher.value } }
-    case 'regex':
-      return { ...base, headerMatchSpecifier: { case: 'safeRegexMatch', value: { regex: matcher.pattern } } }
-    case 'present':
-      return { ...base, headerMatchSpecifier: { case: 'presentMatch', value: true } }
-  }
+  return { name, invertMatch: invert, headerMatchSpecifier: specifier(matcher) }
+}
+
+type Specifier = NonNullable<MessageInitShape<typeof HeaderMatcherSchema>['headerMatchSpecifier']>
+
+/** The early fields of HeaderMatcher rather than `string_match`: proxies up to 1.4 know them best. */
+function specifier(matcher: AttributeCondition['matcher']): Specifier {
+  if (matcher.kind === 'exact') return { case: 'exactMatch', value: matcher.value }
+  if (matcher.kind === 'prefix') return { case: 'prefixMatch', value: matcher.value }
+  if (matcher.kind === 'regex') return { case: 'safeRegexMatch', value: { regex: matcher.pattern } }
+  return { case: 'presentMatch', value: true }
 }

@@ -1,0 +1,81 @@
+/** The admin HTTP server: read-only pages, for people and probes on the same machine. */
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { AerakiError } from '@aeraki/api/errors'
+
+export interface Page {
+  readonly path: string
+  /** One line for the index. */
+  readonly about: string
+  answer(query: URLSearchParams): Answer
+}
+
+export type Answer =
+  | { readonly kind: 'json'; readonly status?: number; readonly body: unknown }
+  | { readonly kind: 'text'; readonly status?: number; readonly body: string }
+
+export interface AdminServer {
+  /** `host:port`, with the port that was chosen. */
+  readonly address: string
+  close(): Promise<void>
+}
+
+/** Throws `ADMIN_LISTEN` if the address can't be bound. */
+export async function startAdmin(
+  listen: { readonly host: string; readonly port: number },
+  pages: readonly Page[],
+): Promise<AdminServer> {
+  const byPath = new Map(pages.map((page) => [page.path, page]))
+  const server = createServer((request, response) => {
+    const url = new URL(request.url ?? '/', 'http://admin')
+    const answer = request.method === 'GET' || request.method === 'HEAD' ? answerTo(url, byPath) : notAllowed
+    const body = answer.kind === 'json' ? `${JSON.stringify(answer.body, null, 2)}\n` : answer.body
+    response.writeHead(answer.status ?? 200, {
+      'content-type': answer.kind === 'json' ? 'application/json' : 'text/plain; charset=utf-8',
+      'cache-control': 'no-store',
+    })
+    response.end(request.method === 'HEAD' ? undefined : body)
+  })
+  await bind(server, listen)
+  const { address, port, family } = server.address() as AddressInfo
+  return {
+    address: family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`,
+    async close() {
+      server.closeAllConnections()
+      await new Promise<void>((resolve) => server.close(() => resolve()))
+    },
+  }
+}
+
+const notAllowed: Answer = { kind: 'text', status: 405, body: 'only GET\n' }
+
+function answerTo(url: URL, pages: ReadonlyMap<string, Page>): Answer {
+  if (url.pathname === '/') {
+    const lines = [...pages.values()].map(({ path, about }) => `${path.padEnd(20)} ${about}\n`)
+    return { kind: 'text', body: lines.join('') }
+  }
+  const page = pages.get(url.pathname)
+  if (page === undefined) return { kind: 'text', status: 404, body: `no page ${url.pathname}; / lists them\n` }
+  try {
+    return page.answer(url.searchParams)
+  } catch (error) {
+    return { kind: 'text', status: 500, body: `${String(error)}\n` }
+  }
+}
+
+async function bind(server: Server, { host, port }: { readonly host: string; readonly port: number }): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => {
+      reject(
+        new AerakiError(
+          'ADMIN_LISTEN',
+          `the admin pages can't listen on ${host}:${port}: ${cause.message}. Choose another --admin-address.`,
+          {
+            cause,
+          },
+        ),
+      )
+    })
+    server.listen(port, host, resolve)
+  })
+}

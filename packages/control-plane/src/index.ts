@@ -1,0 +1,7 @@
+export {
+  type ControlPlane,
+  type ControlPlaneCounters,
+  type ControlPlaneOptions,
+  type HostPort,
+  startControlPlane,
+} from './control-plane.ts'

@@ -1,0 +1,155 @@
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createFolderSource } from '../src/sources/folder.ts'
+import type { OriginUpdate, Source } from '../src/sources/source.ts'
+
+const rule = (name: string) =>
+  `{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: ${name}}, spec: {host: ${name}.example}}\n`
+
+describe('folder source', () => {
+  let root: string
+  let folder: string
+  let source: Source
+  let names: Map<string, string[]>
+  let changed: () => void
+
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'aeraki-folder-'))
+    folder = join(root, 'config')
+    mkdirSync(folder)
+    names = new Map()
+    changed = () => {}
+  })
+
+  afterEach(async () => {
+    await source.close()
+    rmSync(root, { recursive: true, force: true })
+  })
+
+  /** Without the periodic walk: what these tests see, events have told. */
+  async function start(rescanMs = 0): Promise<void> {
+    source = createFolderSource(folder, { debounceMs: 10, rescanMs })
+    await source.start((updates) => {
+      for (const update of updates) apply(update)
+      changed()
+    })
+  }
+
+  function apply({ origin, state, objects }: OriginUpdate): void {
+    if (state === 'removed') names.delete(origin)
+    else
+      names.set(
+        origin,
+        objects.map(({ metadata }) => metadata.name),
+      )
+  }
+
+  function seen(): string[] {
+    return [...names.values()].flat().toSorted()
+  }
+
+  async function until(expected: string[]): Promise<void> {
+    while (seen().join() !== expected.join()) {
+      await new Promise<void>((resolve) => {
+        changed = resolve
+      })
+    }
+  }
+
+  test('reads YAML and JSON below the folder, hidden files and other files not', async () => {
+    mkdirSync(join(folder, 'deep', '.hidden'), { recursive: true })
+    writeFileSync(join(folder, 'a.yaml'), rule('a'))
+    writeFileSync(join(folder, 'deep', 'b.json'), rule('b').replaceAll(/([\w.]+\/v1|[A-Za-z.]+)/g, '"$1"'))
+    writeFileSync(join(folder, 'deep', '.hidden', 'c.yaml'), rule('c'))
+    writeFileSync(join(folder, 'd.txt'), rule('d'))
+    await start()
+    assert.deepEqual(seen(), ['a', 'b'])
+  })
+
+  test('sees files written, replaced by a rename, and removed', async () => {
+    writeFileSync(join(folder, 'a.yaml'), rule('a'))
+    await start()
+    writeFileSync(join(folder, 'a.yaml'), rule('a') + `---\n${rule('b')}`)
+    await until(['a', 'b'])
+    writeFileSync(join(folder, '.a.yaml.swp'), rule('c'))
+    renameSync(join(folder, '.a.yaml.swp'), join(folder, 'a.yaml'))
+    await until(['c'])
+    rmSync(join(folder, 'a.yaml'))
+    await until([])
+  })
+
+  test('sees folders that come, go and come again', async () => {
+    await start()
+    for (const name of ['one', 'two']) {
+      mkdirSync(join(folder, 'deep', 'deeper'), { recursive: true })
+      writeFileSync(join(folder, 'deep', 'deeper', 'a.yaml'), rule(name))
+      await until([name])
+      writeFileSync(join(folder, 'deep', 'deeper', 'b.yaml'), rule('b'))
+      await until(['b', name].toSorted())
+      rmSync(join(folder, 'deep'), { recursive: true })
+      await until([])
+    }
+  })
+
+  test('keeps what it had while the whole folder is away', async () => {
+    writeFileSync(join(folder, 'a.yaml'), rule('a'))
+    writeFileSync(join(folder, 'b.yaml'), rule('b'))
+    await start(50)
+    let calls = 0
+    changed = () => (calls += 1)
+    renameSync(folder, `${folder}.away`)
+    await new Promise((resolve) => setTimeout(resolve, 150))
+    assert.equal(calls, 0)
+    mkdirSync(`${folder}.new`)
+    writeFileSync(join(`${folder}.new`, 'b.yaml'), rule('c'))
+    renameSync(`${folder}.new`, folder)
+    await until(['c'])
+  })
+
+  test('follows a Kubernetes volume’s swap of its ..data link', async () => {
+    const version = (n: number) => {
+      mkdirSync(join(folder, `..v${n}`))
+      writeFileSync(join(folder, `..v${n}`, 'rule.yaml'), rule(`v${n}`))
+      symlinkSync(`..v${n}`, join(folder, '..data_tmp'))
+      renameSync(join(folder, '..data_tmp'), join(folder, '..data'))
+    }
+    version(1)
+    symlinkSync(join('..data', 'rule.yaml'), join(folder, 'rule.yaml'))
+    await start()
+    assert.deepEqual(seen(), ['v1'])
+    version(2)
+    rmSync(join(folder, '..v1'), { recursive: true })
+    await until(['v2'])
+  })
+
+  test('a file that is empty for a moment while it is written loses nothing', async () => {
+    const path = join(folder, 'a.yaml')
+    writeFileSync(path, rule('a'))
+    await start()
+    const states: string[] = []
+    changed = () => states.push(seen().join())
+    writeFileSync(path, '')
+    await new Promise((resolve) => setTimeout(resolve, 60))
+    writeFileSync(path, rule('b'))
+    await until(['b'])
+    assert.ok(!states.includes(''))
+  })
+
+  test('a walk finds what no event has told', async () => {
+    await start(20)
+    writeFileSync(join(folder, 'a.yaml'), rule('a'))
+    await until(['a'])
+  })
+})
+
+test('a folder that is not there is an error at the start', async () => {
+  const source = createFolderSource('/nonexistent/config')
+  await assert.rejects(
+    source.start(() => {}),
+    { code: 'SOURCE_UNREADABLE' },
+  )
+  await source.close()
+})

@@ -154,11 +154,18 @@ def call():
             say(outcome(client, order))
 
 
+def item_of(value):
+    """Objects are items, and so are their parts."""
+    if not isinstance(value, dict):
+        return value
+    return Item(**{key: [item_of(it) for it in field] if key == "parts" else field for key, field in value.items()})
+
+
 def outcome(client, order):
-    arguments = [Item(**it) if isinstance(it, dict) else it for it in order.get("args", [])]
+    arguments = [item_of(it) for it in order.get("args", [])]
     try:
         value = getattr(client, order["method"])(*arguments)
-        return {"value": json.loads(json.dumps(value, default=lambda it: it.__dict__))}
+        return {"value": json.loads(json.dumps(value, default=lambda it: list(it) if isinstance(it, set) else it.__dict__))}
     except Exception as error:
         text = getattr(error, "message", None) or getattr(error, "reason", None) or str(error)
         return {"error": text, "type": type(error).__name__, "code": getattr(error, "type", None)}

@@ -26,6 +26,7 @@ interface Library {
   readonly TCompactProtocol: unknown
   readonly Multiplexer: new () => { createClient(name: string, service: unknown, connection: Connection): Service }
   readonly MultiplexedProcessor: new () => { registerProcessor(name: string, processor: unknown): void }
+  setLogLevel(level: string): void
   createServer(service: unknown, handler: unknown, options: Options): Server
   createMultiplexServer(processor: unknown, options: Options): Server
   createConnection(host: string, port: number, options: Options): Connection
@@ -34,6 +35,8 @@ interface Library {
 
 const require = createRequire(import.meta.url)
 const library = require('thrift') as Library
+// Its compact server warns of every request of a connection but the first; its `info` is the level without warnings.
+library.setLogLevel('info')
 const THeaderProtocol: unknown = require('thrift/lib/nodejs/lib/thrift/header_protocol.js')
 
 /** Its client can't send headers: generated code does not flush the protocol, only the transport. */
@@ -104,30 +107,40 @@ export async function startNodeClient(code: ThriftCode, how: ThriftClientOptions
   const types = code.load('greeter_types') as Types
   const connection = library.createConnection('127.0.0.1', how.port, options(how))
   let closed = false
-  const failures: ((error: unknown) => void)[] = []
+  const failures = new Set<(error: unknown) => void>()
   const end = (error: unknown) => {
     closed = true
-    for (const fail of failures.splice(0)) fail(error)
+    for (const fail of failures) fail(error)
+    failures.clear()
   }
   connection.on('close', () => end(new Error('the connection was closed')))
   connection.on('error', end)
   await new Promise<void>((resolve, reject) => {
     connection.on('connect', resolve)
-    failures.push(reject)
+    failures.add(reject)
   })
+  failures.clear()
   const service = code.load(how.service ?? 'Greeter')
   const client =
     how.service === undefined
       ? library.createClient(service, connection)
       : new library.Multiplexer().createClient(how.service, service, connection)
 
+  /** Objects are items, and so are their parts. */
+  function itemOf(value: unknown): unknown {
+    if (typeof value !== 'object' || value === null) return value
+    const { parts, ...fields } = value as { parts?: readonly unknown[] }
+    return new types.Item({ ...fields, ...(parts === undefined ? {} : { parts: parts.map(itemOf) }) })
+  }
+
   async function once(method: string, args: readonly unknown[]): Promise<ThriftCall> {
+    let drop = ignore
     try {
-      const arguments_ = args.map((it) => (typeof it === 'object' && it !== null ? new types.Item(it) : it))
-      const answer = client[method]?.(...arguments_)
+      const values = args.map(itemOf)
       // The library leaves calls unanswered when their connection ends.
-      const dropped = new Promise<never>((_, reject) => failures.push(reject))
-      return { value: await Promise.race([answer, dropped]) }
+      const dropped = new Promise<never>((_, reject) => (drop = reject))
+      failures.add(drop)
+      return { value: await Promise.race([client[method]?.(...values), dropped]) }
     } catch (error) {
       const { message, reason, name, type } = error as {
         message?: string
@@ -136,6 +149,8 @@ export async function startNodeClient(code: ThriftCode, how: ThriftClientOptions
         type?: number
       }
       return { error: reason ?? message ?? String(error), type: name ?? typeof error, code: type ?? null }
+    } finally {
+      failures.delete(drop)
     }
   }
 
@@ -153,3 +168,5 @@ export async function startNodeClient(code: ThriftCode, how: ThriftClientOptions
       }),
   }
 }
+
+function ignore(_error: unknown): void {}

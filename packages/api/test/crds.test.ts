@@ -38,7 +38,7 @@ describe('the CRD manifests', () => {
   test('are those of all kinds of Aeraki and no others', () => {
     const own = allKinds().filter(({ group }) => group.endsWith('aeraki.io'))
     assert.deepEqual(
-      [...manifests.values()].map((crd) => at(crd, 'spec', 'names', 'kind')).toSorted(),
+      [...manifests.values()].map((crd) => String(at(crd, 'spec', 'names', 'kind'))).toSorted(),
       own.map(({ kind }) => kind).toSorted(),
     )
   })

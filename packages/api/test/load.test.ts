@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import {
   type Diagnostic,
   formatDiagnostics,
@@ -347,6 +347,11 @@ describe('loading files and folders', () => {
         ['c', 'sub/c.json'],
       ],
     )
+  })
+
+  test('a link that leads back up does not go round for ever', () => {
+    symlinkSync(folder, join(folder, 'sub/loop'))
+    assert.equal(loadPath(folder).objects.length, 3)
   })
 
   test('a kind that holds for the mesh has no namespace', () => {

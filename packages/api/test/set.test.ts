@@ -26,6 +26,8 @@ const router = (name: string, spec: string, metadata = '') => `
 {apiVersion: metaprotocol.aeraki.io/v1alpha1, kind: MetaRouter, metadata: {name: ${name}, namespace: shop${metadata}}, spec: ${spec}}
 ---`
 const host = 'orders.shop.svc.cluster.local'
+const virtual = (name: string) =>
+  `{${istio}, kind: VirtualService, metadata: {name: ${name}, namespace: shop}, spec: {hosts: [orders], http: [{route: [{destination: {host: orders}}]}]}}\n---\n`
 
 describe('a set of objects', () => {
   test('that fits together gives no warning; short names are of the namespace', () => {
@@ -66,8 +68,6 @@ describe('a set of objects', () => {
   })
 
   test('two MetaRouters, and two VirtualServices, for one host are one too many', () => {
-    const virtual = (name: string) =>
-      `{${istio}, kind: VirtualService, metadata: {name: ${name}, namespace: shop}, spec: {hosts: [orders], http: [{route: [{destination: {host: orders}}]}]}}\n---\n`
     const text = `${service('orders')}${router('a', `{hosts: [${host}]}`)}${router('b', `{hosts: [${host}]}`)}\n${virtual('c')}${virtual('d')}`
     assert.deepEqual(check(text), ['API_HOST_TAKEN b spec.hosts[0] 6', 'API_HOST_TAKEN d spec.hosts[0] 10'])
   })

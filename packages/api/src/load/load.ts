@@ -1,5 +1,5 @@
 /** The way in: texts, files and folders to checked objects. */
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import type { Diagnostic } from '../diagnostic.ts'
 import { AerakiError } from '../errors.ts'
@@ -64,7 +64,11 @@ export function filesOf(path: string): string[] {
 
 const extensions = new Set(['.yaml', '.yml', '.json'])
 
-function filesBelow(folder: string): string[] {
+/** A link to a folder is followed once, so that one that leads back up does not go round for ever. */
+function filesBelow(folder: string, seen = new Set<string>()): string[] {
+  const real = realpathSync(folder)
+  if (seen.has(real)) return []
+  seen.add(real)
   const entries = readdirSync(folder, { withFileTypes: true })
   entries.sort((a, b) => (a.name < b.name ? -1 : 1))
   const files: string[] = []
@@ -73,7 +77,7 @@ function filesBelow(folder: string): string[] {
     const path = join(folder, entry.name)
     // A Kubernetes ConfigMap volume is made of links.
     const stat = entry.isSymbolicLink() ? statSync(path, { throwIfNoEntry: false }) : entry
-    if (stat?.isDirectory() === true) files.push(...filesBelow(path))
+    if (stat?.isDirectory() === true) files.push(...filesBelow(path, seen))
     else if (stat?.isFile() === true && extensions.has(extname(entry.name).toLowerCase())) files.push(path)
   }
   return files

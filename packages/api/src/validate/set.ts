@@ -31,6 +31,8 @@ class SetIndex {
   readonly #rules = new Map<string, ObjectOf<'DestinationRule'>[]>()
   readonly #wildcardRules: [string, ObjectOf<'DestinationRule'>][] = []
   readonly #keys: Set<string>
+  /** Looking for similar hosts among thousands, for thousands, would cost more than it helps. */
+  #suggestionsLeft = 20
 
   constructor(objects: readonly LoadedObject[]) {
     this.#keys = new Set(objects.map(keyOf))
@@ -68,8 +70,11 @@ class SetIndex {
     return undefined
   }
 
-  hosts(): Iterable<string> {
-    return this.#services.keys()
+  /** The host of a ServiceEntry that is nearest to one that none has. */
+  similarHost(host: string): string | undefined {
+    if (this.#suggestionsLeft === 0) return undefined
+    this.#suggestionsLeft--
+    return nearest(host, this.#services.keys())
   }
 
   subsetsOf(host: string, namespace: string): string[] {
@@ -100,9 +105,6 @@ function warning(object: LoadedObject, { path, ...finding }: SetFinding): Diagno
     field: formatPath(path),
   }
 }
-
-/** Suggestions among thousands of hosts would cost more than they help. */
-const mostSuggestions = 1000
 
 function checkReferences(object: LoadedObject, set: SetIndex, diagnostics: Diagnostic[]): void {
   const unknownHosts = new Set<string>()
@@ -150,20 +152,18 @@ function checkHostReference(
     subsets.length === 0
       ? 'Add a DestinationRule with it.'
       : `Use one of ${[...new Set(subsets)].join(', ')}, or add it.`
-  const message = `no DestinationRule here has this subset of ${host}${suggest(subset, subsets)}`
+  const message = `no DestinationRule here has this subset of ${host}${didYouMean(nearest(subset, subsets))}`
   const finding = { path: [...path, 'subset'], value: subset, message, remedy }
   diagnostics.push(warning(object, { code: 'API_UNKNOWN_SUBSET', ...finding }))
 }
 
 function unknownHost(object: LoadedObject, host: string, path: FieldPath, set: SetIndex): Diagnostic {
-  const hosts = [...set.hosts()]
-  const message = `no ServiceEntry here has this host${suggest(host, hosts.length > mostSuggestions ? [] : hosts)}`
+  const message = `no ServiceEntry here has this host${didYouMean(set.similarHost(host))}`
   const remedy = 'Add a ServiceEntry with it, unless the service is known elsewhere.'
   return warning(object, { code: 'API_UNKNOWN_HOST', path, value: host, message, remedy })
 }
 
-function suggest(word: string, candidates: readonly string[]): string {
-  const meant = nearest(word, candidates)
+function didYouMean(meant: string | undefined): string {
   return meant === undefined ? '' : `; did you mean ${meant}?`
 }
 

@@ -12,7 +12,7 @@ interface OneofValue {
 
 /** The message itself when nothing has to move, else a copy; the original is never changed. */
 export function inKeyOrder<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): MessageShape<Desc> {
-  return sortMessage(schema, message as unknown as Fields) as unknown as MessageShape<Desc>
+  return sortMessage(schema, message) as unknown as MessageShape<Desc>
 }
 
 function sortMessage(schema: DescMessage, message: Fields): Fields {

@@ -168,18 +168,20 @@ class Server implements AdsServer {
   }
 
   #sotw(requests: AsyncIterable<DiscoveryRequest>, context: HandlerContext, onlyType: string | undefined) {
-    const newSubscription = (typeUrl: string): SotwSubscription => new SotwSubscription(typeUrl)
     const stream = new AdsStream({
       ...this.#streamOptions(context, onlyType),
       variant: 'state-of-the-world',
-      newSubscription,
+      newSubscription: newSotw,
     })
     return this.#serve(stream, stream.run(requests, context.signal))
   }
 
   #delta(requests: AsyncIterable<DeltaDiscoveryRequest>, context: HandlerContext, onlyType: string | undefined) {
-    const newSubscription = (typeUrl: string): DeltaSubscription => new DeltaSubscription(typeUrl)
-    const stream = new AdsStream({ ...this.#streamOptions(context, onlyType), variant: 'delta', newSubscription })
+    const stream = new AdsStream({
+      ...this.#streamOptions(context, onlyType),
+      variant: 'delta',
+      newSubscription: newDelta,
+    })
     return this.#serve(stream, stream.run(requests, context.signal))
   }
 
@@ -227,4 +229,6 @@ class Server implements AdsServer {
   }
 }
 
+const newSotw = (typeUrl: string): SotwSubscription => new SotwSubscription(typeUrl)
+const newDelta = (typeUrl: string): DeltaSubscription => new DeltaSubscription(typeUrl)
 const peerKey = createContextKey('', { description: 'address of the client' })

@@ -187,9 +187,9 @@ export class AdsStream<Request extends RequestShape, Response> {
   #state(request: Request): TypeState<Request, Response> {
     const { onlyType, limits } = this.#options
     const typeUrl = request.typeUrl === '' && onlyType !== undefined ? onlyType : request.typeUrl
-    if (typeUrl === '') throw new AerakiError('XDS_TYPE_MISSING', 'a request has no type URL')
+    if (typeUrl === '') throw new AerakiError('XDS_TYPE_URL', 'a request has no type URL')
     if (onlyType !== undefined && typeUrl !== onlyType) {
-      throw new AerakiError('XDS_TYPE_MISSING', `this service has ${onlyType} only, not ${typeUrl}`)
+      throw new AerakiError('XDS_TYPE_URL', `this service has ${onlyType} only, not ${typeUrl}`)
     }
     const known = this.#types.get(typeUrl)
     if (known !== undefined) return known

@@ -16,6 +16,11 @@ export interface Validation {
  */
 export function validatePaths(paths: readonly string[]): Validation {
   const { objects, diagnostics: found } = loadPaths(paths)
-  const diagnostics = [...found, ...validateSet(objects)]
+  const diagnostics = [...found, ...validateSet(objects)].toSorted(byPlace)
   return { diagnostics, objects: objects.length, exitCode: hasErrors(diagnostics) ? 1 : 0 }
+}
+
+function byPlace(a: Diagnostic, b: Diagnostic): number {
+  if (a.file !== b.file) return a.file < b.file ? -1 : 1
+  return a.line - b.line || a.column - b.column
 }

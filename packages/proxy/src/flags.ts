@@ -12,6 +12,7 @@ export type Flags =
       readonly bootstrap: Bootstrap
       readonly logLevel: string
       readonly drainMs: number
+      readonly intercept: number | undefined
     }
 
 interface Flag {
@@ -34,6 +35,11 @@ const flags: readonly Flag[] = [
     help: 'the local application, for inbound listeners; default 127.0.0.1 and the same port',
   },
   { name: 'admin-address', value: 'HOST:PORT', help: 'admin pages; default 127.0.0.1:15000, "off" for none' },
+  {
+    name: 'intercept',
+    value: 'PORT',
+    help: 'redirects connections to VIPs to this port of the proxy (iptables, root)',
+  },
   { name: 'log-level', value: 'LEVEL', help: 'trace, debug, info (default), warning, error, critical or off' },
   { name: 'drain-time', value: 'SECONDS', help: 'how long SIGTERM waits for requests in flight; default 5' },
   { name: 'help', help: 'prints this' },
@@ -55,8 +61,13 @@ export function parseFlags(args: readonly string[]): Flags {
   if (values.has('help')) return { kind: 'help' }
   const drain = values.get('drain-time') ?? '5'
   if (!/^\d+(\.\d+)?$/.test(drain)) throw invalid(`--drain-time "${drain}": give seconds, such as 5`)
+  const intercept = values.get('intercept')
+  if (intercept !== undefined && !(/^\d{1,5}$/.test(intercept) && Number(intercept) <= 65_535)) {
+    throw invalid(`--intercept "${intercept}": give a port, such as 15001`)
+  }
   return {
     kind: 'run',
+    intercept: intercept === undefined ? undefined : Number(intercept),
     bootstrap: bootstrapOf(values),
     logLevel: values.get('log-level') ?? 'info',
     drainMs: Number(drain) * 1000,

@@ -26,7 +26,7 @@ async function main(args: readonly string[]): Promise<void> {
     runtime: bun === undefined ? `Node ${process.versions.node}` : `Bun ${bun}`,
     pid: process.pid,
   })
-  const proxy = await startProxy({ bootstrap: flags.bootstrap, logLevels })
+  const proxy = await startProxy({ bootstrap: flags.bootstrap, logLevels, intercept: flags.intercept })
   stopOnSignals(proxy, flags.drainMs)
 }
 

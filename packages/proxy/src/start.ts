@@ -4,8 +4,6 @@
  */
 import { getLogger } from '@logtape/logtape'
 import { createAdsClient, type AdsClient, type AdsClientOptions } from '@aeraki/xds'
-import type { AdminContext } from './admin/context.ts'
-import { serverMetrics } from './admin/server-metrics.ts'
 import { startAdmin, type Admin } from './admin/server.ts'
 import type { Bootstrap } from './config/bootstrap.ts'
 import { Configuration, type ConfigurationOptions } from './config/configuration.ts'
@@ -13,6 +11,9 @@ import { formatAddress } from './config/from-common.ts'
 import type { Address } from './config/model.ts'
 import { ResourceLog } from './config/resource-log.ts'
 import { Subscriptions } from './config/subscriptions.ts'
+import { Interceptor } from './intercept/interceptor.ts'
+import { originalDestination } from './intercept/original-destination.ts'
+import { selectIo } from './io/select.ts'
 import type { LogLevels } from './log-levels.ts'
 import type { Runtime } from './runtime.ts'
 
@@ -22,6 +23,8 @@ export interface ProxyOptions {
   /** What `/logging` changes; undefined: the process around looks after its log itself. */
   readonly logLevels?: LogLevels | undefined
   readonly configuration?: ConfigurationOptions
+  /** Port of transparent interception; 0 picks one. Undefined: none. Needs iptables, and root or CAP_NET_ADMIN. */
+  readonly intercept?: number | undefined
   /** For tests. */
   readonly runtime?: Runtime
   readonly connect?: (options: AdsClientOptions) => AdsClient
@@ -43,12 +46,16 @@ export interface RunningProxy {
 
 const log = getLogger(['aeraki', 'proxy'])
 
-/** Rejects with `AerakiError` PROXY_ADMIN_BIND_FAILED. Listeners that can't be opened are tried again, not rejected. */
+/**
+ * Rejects with `AerakiError` PROXY_ADMIN_BIND_FAILED, PROXY_INTERCEPT_UNAVAILABLE or PROXY_INTERCEPT_FAILED. Listeners
+ * that can't be opened are tried again, not rejected.
+ */
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const { bootstrap } = options
   const proxy = new Proxy(options, options.runtime ?? (await defaultRuntime()))
   try {
     if (bootstrap.adminAddress !== undefined) await proxy.startAdmin(bootstrap.adminAddress)
+    if (options.intercept !== undefined) await proxy.startInterception(options.intercept)
   } catch (error) {
     await proxy.close(0)
     throw error
@@ -66,6 +73,7 @@ class Proxy implements RunningProxy {
   readonly #startedAt = new Date()
   #admin: Admin | undefined
   #client: AdsClient | undefined
+  #interceptor: Interceptor | undefined
   #subscriptions: Subscriptions | undefined
   #state: ProxyState = 'PRE_INITIALIZING'
   #becomeLive: () => void = () => undefined
@@ -82,6 +90,10 @@ class Proxy implements RunningProxy {
       ...fetchTimeout(options.bootstrap),
       ...options.configuration,
       onListener: (name, error) => this.#onListener(name, error),
+      onChange: () => {
+        this.#interceptor?.update()
+        options.configuration?.onChange?.()
+      },
     })
   }
 
@@ -95,7 +107,7 @@ class Proxy implements RunningProxy {
 
   async startAdmin(address: Address): Promise<void> {
     const { bootstrap, logLevels } = this.#options
-    const context: AdminContext = {
+    this.#admin = await startAdmin(address, {
       bootstrap,
       logLevels,
       runtime: this.runtime,
@@ -104,10 +116,18 @@ class Proxy implements RunningProxy {
       state: () => this.#state,
       controlPlane: () => this.#subscriptions?.state,
       warming: () => this.#configuration.warming(),
-      metrics: () => serverMetrics(context),
-    }
-    this.#admin = await startAdmin(address, context)
+      intercepted: () => this.#interceptor?.stats,
+    })
     log.info('admin pages on http://{address}/', { address: formatAddress(this.#admin.address) })
+  }
+
+  async startInterception(port: number): Promise<void> {
+    this.#interceptor = await Interceptor.start({
+      io: selectIo(),
+      runtime: this.runtime,
+      port,
+      originalDestination: await originalDestination(),
+    })
   }
 
   start(): void {
@@ -131,6 +151,8 @@ class Proxy implements RunningProxy {
     clearTimeout(this.#fetchTimer)
     this.#configuration.close()
     await this.#client?.close()
+    // First the redirect goes, so that new connections find their way without this proxy.
+    await this.#interceptor?.close()
     await this.runtime.close(graceMs)
     await this.#admin?.close()
   }
@@ -163,6 +185,7 @@ class Proxy implements RunningProxy {
 
   #onListener(name: string, error: Error | undefined): void {
     if (error === undefined) this.#sayWhereItListens(name)
+    this.#interceptor?.update()
     this.#options.configuration?.onListener?.(name, error)
     this.#checkLive()
   }

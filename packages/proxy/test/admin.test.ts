@@ -4,21 +4,29 @@ import { connect } from 'node:net'
 import { after, describe, test } from 'node:test'
 import { startAdmin, type Admin } from '../src/admin/server.ts'
 import type { AdminContext } from '../src/admin/context.ts'
-import type { Metric } from '../src/admin/metric.ts'
-import { quantile } from '../src/admin/metric.ts'
 import { parseBootstrap } from '../src/config/bootstrap-file.ts'
 import { clusterFromXds } from '../src/config/from-cluster.ts'
 import { listenerFromXds } from '../src/config/from-listener.ts'
 import { Place } from '../src/config/refusal.ts'
 import { ResourceLog } from '../src/config/resource-log.ts'
-import type { RuntimeSnapshot } from '../src/runtime.ts'
+import type { RuntimeSnapshot, StatsSource } from '../src/runtime.ts'
 import type { ProxyState } from '../src/start.ts'
+import { StatsRegistry } from '../src/stats/registry.ts'
 import { RecordingRuntime } from './support/recording-runtime.ts'
 import { edsCluster, listener, pack, routes, staticCluster } from './support/xds.ts'
 
 const here = new Place('test')
 
 class SnapshotRuntime extends RecordingRuntime {
+  readonly stats: StatsSource = new StatsRegistry()
+
+  constructor() {
+    super()
+    const scope = (this.stats as StatsRegistry).scope('orders.', 'orders_', {})
+    scope.counter('request').value = 3
+    scope.counter('failed')
+  }
+
   override snapshot(): RuntimeSnapshot {
     return {
       ...super.snapshot(),
@@ -43,29 +51,6 @@ class SnapshotRuntime extends RecordingRuntime {
     }
   }
 }
-
-const metrics: readonly Metric[] = [
-  { kind: 'counter', name: 'meta_protocol.dubbo.orders.request', value: 3 },
-  { kind: 'gauge', name: 'meta_protocol.dubbo.orders.request_active', value: 0 },
-  {
-    kind: 'counter',
-    name: 'istio.x',
-    value: 2,
-    prometheus: { name: 'istio_requests_total', labels: { app: 'a"b\\c\nd' } },
-  },
-  {
-    kind: 'histogram',
-    name: 'meta_protocol.dubbo.orders.request_time_ms',
-    count: 4,
-    sum: 22,
-    buckets: [
-      [1, 0],
-      [5, 2],
-      [10, 4],
-      [Infinity, 4],
-    ],
-  },
-]
 
 const bootstrap = parseBootstrap(
   `node: {id: n, metadata: {NAMESPACE: x}}
@@ -105,7 +90,7 @@ async function start(overrides: Partial<AdminContext> = {}, host = '127.0.0.1') 
       state: () => state.now,
       controlPlane: () => ({ kind: 'connected' }),
       warming: () => new Map([['w', 'route table "x"']]),
-      metrics: () => metrics,
+      intercepted: () => undefined,
       ...overrides,
     },
   )
@@ -193,25 +178,25 @@ describe('admin pages', () => {
 
   test('/stats is text, JSON or for Prometheus, and can be filtered', async () => {
     const { get } = await start()
+    assert.match((await get('/stats')).text, /^cluster_manager\.active_clusters: 2$[^]*^orders\.request: 3$/m)
     assert.equal(
-      (await get('/stats?filter=orders.*')).text,
-      'meta_protocol.dubbo.orders.request: 3\n' +
-        'meta_protocol.dubbo.orders.request_active: 0\n' +
-        'meta_protocol.dubbo.orders.request_time_ms: P0(1) P25(3) P50(5) P75(7.5) P90(9) P95(9.5) P99(9.9) P99.5(9.95) P99.9(9.99) P100(10)\n',
+      (await get('/stats?filter=^server.live|orders')).text,
+      'server.live: 1\norders.failed: 0\norders.request: 3\n',
     )
-    assert.ok(!(await get('/stats?usedonly')).text.includes('request_active'))
-    assert.equal(JSON.parse((await get('/stats?format=json&filter=request$')).text).stats[0].value, 3)
-    const { text, type } = await get('/stats/prometheus')
+    assert.equal((await get('/stats?filter=orders&usedonly')).text, 'orders.request: 3\n')
+    const { stats } = JSON.parse((await get('/stats?format=json&filter=live|orders')).text)
+    assert.deepEqual(stats, [
+      { name: 'orders.failed', value: 0 },
+      { name: 'orders.request', value: 3 },
+      { name: 'server.live', value: 1 },
+    ])
+    const { text, type } = await get('/stats/prometheus?filter=live|orders&usedonly')
     assert.match(type, /^text\/plain; version=0\.0\.4/)
-    assert.equal((await get('/stats?format=prometheus')).text, text)
-    assert.match(
+    assert.equal(
       text,
-      /^# TYPE envoy_meta_protocol_dubbo_orders_request counter\nenvoy_meta_protocol_dubbo_orders_request 3$/m,
+      '# TYPE envoy_server_live gauge\nenvoy_server_live 1\n# TYPE orders_request counter\norders_request{} 3\n',
     )
-    assert.match(text, /^istio_requests_total\{app="a\\"b\\\\c\\nd"\} 2$/m)
-    assert.match(text, /^envoy_meta_protocol_dubbo_orders_request_time_ms_bucket\{le="5"\} 2$/m)
-    assert.match(text, /^envoy_meta_protocol_dubbo_orders_request_time_ms_bucket\{le="\+Inf"\} 4$/m)
-    assert.match(text, /^envoy_meta_protocol_dubbo_orders_request_time_ms_count 4$/m)
+    assert.equal((await get('/stats?format=prometheus&filter=live|orders&usedonly')).text, text)
     assert.equal((await get('/stats?filter=(')).status, 400)
     assert.equal((await get('/stats?format=xml')).status, 400)
   })
@@ -252,23 +237,4 @@ describe('admin pages', () => {
       message: /EADDRINUSE.*--admin-address/,
     })
   })
-})
-
-test('a quantile lies inside its bucket', () => {
-  const histogram = { kind: 'histogram', name: 'h', count: 0, sum: 0, buckets: [] } as const
-  assert.equal(quantile(histogram, 0.5), 0)
-  assert.equal(
-    quantile(
-      {
-        ...histogram,
-        count: 1,
-        buckets: [
-          [10, 0],
-          [Infinity, 1],
-        ],
-      },
-      0.99,
-    ),
-    10,
-  )
 })

@@ -1,10 +1,10 @@
 import type { ClientState } from '@aeraki/xds'
 import type { Bootstrap } from '../config/bootstrap.ts'
 import type { ResourceLog } from '../config/resource-log.ts'
+import type { InterceptStats } from '../intercept/interceptor.ts'
 import type { LogLevels } from '../log-levels.ts'
 import type { Runtime } from '../runtime.ts'
 import type { ProxyState } from '../start.ts'
-import type { Metric } from './metric.ts'
 
 /** What the admin pages read. */
 export interface AdminContext {
@@ -18,7 +18,8 @@ export interface AdminContext {
   controlPlane(): ClientState | undefined
   /** Listeners that don't serve yet (as told last), and why. */
   warming(): ReadonlyMap<string, string>
-  metrics(): Iterable<Metric>
+  /** Undefined: there is no interception. */
+  intercepted(): InterceptStats | undefined
 }
 
 /** An answer of an admin page. */

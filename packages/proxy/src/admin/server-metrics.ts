@@ -1,7 +1,13 @@
 /** Statistics of the process and of its configuration, beside those of the data path. */
 import { resourceKinds, type ResourceKind } from '../config/resource-log.ts'
 import type { AdminContext } from './context.ts'
-import type { Metric } from './metric.ts'
+
+export interface ServerMetric {
+  readonly kind: 'counter' | 'gauge'
+  /** Envoy's. */
+  readonly name: string
+  readonly value: number
+}
 
 /** Envoy's names of the four services. */
 const services: Readonly<Record<ResourceKind, string>> = {
@@ -13,9 +19,9 @@ const services: Readonly<Record<ResourceKind, string>> = {
 
 const states = ['LIVE', 'DRAINING', 'PRE_INITIALIZING', 'INITIALIZING']
 
-export function* serverMetrics(context: AdminContext): Iterable<Metric> {
-  const gauge = (name: string, value: number): Metric => ({ kind: 'gauge', name, value })
-  const counter = (name: string, value: number): Metric => ({ kind: 'counter', name, value })
+export function* serverMetrics(context: AdminContext): Iterable<ServerMetric> {
+  const gauge = (name: string, value: number): ServerMetric => ({ kind: 'gauge', name, value })
+  const counter = (name: string, value: number): ServerMetric => ({ kind: 'counter', name, value })
   const memory = process.memoryUsage()
   yield gauge('server.live', context.state() === 'LIVE' ? 1 : 0)
   yield gauge('server.state', states.indexOf(context.state()))
@@ -34,4 +40,8 @@ export function* serverMetrics(context: AdminContext): Iterable<Metric> {
   yield gauge('listener_manager.total_listeners_warming', context.warming().size)
   yield gauge('listener_manager.total_listeners_failed', inState('failed'))
   yield gauge('cluster_manager.active_clusters', clusters.length)
+  const intercepted = context.intercepted()
+  if (intercepted === undefined) return
+  yield counter('intercept.accepted', intercepted.accepted)
+  yield counter('intercept.unknown_destination', intercepted.unknown)
 }

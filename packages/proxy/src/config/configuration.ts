@@ -30,6 +30,8 @@ export interface ConfigurationOptions {
   readonly lookup?: DnsLookup
   /** The listener now serves (undefined), or could not be bound. */
   readonly onListener?: (name: string, error: Error | undefined) => void
+  /** A cluster, its endpoints or a listener have been changed or removed in the runtime. May be called often. */
+  readonly onChange?: () => void
 }
 
 /** What others need to subscribe to. */
@@ -198,6 +200,7 @@ export class Configuration {
     for (const name of this.#openListeners) this.#advanceListener(name)
     this.#removeClusters()
     this.#removeUnusedEndpoints()
+    this.#options.onChange?.()
     clearTimeout(this.#timer)
     if (this.#timerAt < Infinity) {
       this.#timer = setTimeout(() => this.#advance(), Math.max(1, Math.ceil(this.#timerAt - now())))

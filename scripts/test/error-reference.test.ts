@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url'
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 
 /** Codes as they stand in the sources: `'AREA_WHAT'` with an area of ours. */
-const code = /'((?:API|XDS|PROTOCOL|CONTROL|STORE|SOURCE|MESH|PROXY|LISTENER|CONFIG|BOOTSTRAP|CLI|DEMO|ADMIN|INTERCEPT)_[A-Z0-9_]+)'/g
+const code =
+  /'((?:API|XDS|PROTOCOL|CONTROL|STORE|SOURCE|MESH|PROXY|LISTENER|CONFIG|BOOTSTRAP|CLI|DEMO|ADMIN|INTERCEPT)_[A-Z0-9_]+)'/g
 
 test('every error code in the sources is listed in docs/errors.md, and every listed one exists', () => {
   const used = new Set<string>()
@@ -15,7 +16,9 @@ test('every error code in the sources is listed in docs/errors.md, and every lis
     if (file.includes('/gen/')) continue
     for (const match of readFileSync(join(root, file), 'utf8').matchAll(code)) used.add(match[1]!)
   }
-  const listed = new Set([...readFileSync(join(root, 'docs/errors.md'), 'utf8').matchAll(/^\| `([A-Z0-9_]+)`/gm)].map((m) => m[1]!))
+  const listed = new Set(
+    [...readFileSync(join(root, 'docs/errors.md'), 'utf8').matchAll(/^\| `([A-Z0-9_]+)`/gm)].map((m) => m[1]!),
+  )
   assert.ok(used.size > 0)
   assert.deepEqual([...used.difference(listed)].toSorted(), [], 'codes that docs/errors.md lacks')
   assert.deepEqual([...listed.difference(used)].toSorted(), [], 'codes that nothing uses')

@@ -72,12 +72,13 @@ for (const providerKind of ['java', 'sofa'] as const) {
           const [call] = await consumer.call('describe', {
             attachments: kind === 'dubbo2' ? {} : { batchJob: 'true', user: 'ä' },
           })
-          assert.equal(call?.error, undefined)
-          const { attachments } = call?.value as { attachments: Record<string, unknown> }
+          assert.ok(call)
+          assert.equal(call.error, undefined)
+          const { attachments } = call.value as { attachments: Record<string, unknown> }
           assert.equal(attachments['tracing'], 'grün 😀')
           assert.equal(attachments['batchJob'], 'no')
           if (kind !== 'dubbo2') assert.equal(attachments['user'], 'ä')
-          if (kind === 'java') assert.equal(call?.attachments?.['tracing'], 'grün 😀')
+          if (kind === 'java') assert.equal(call.attachments?.['tracing'], 'grün 😀')
         })
 
         test("the application's exception arrives, also with a mutated response", async () => {

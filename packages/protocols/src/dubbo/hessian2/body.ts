@@ -29,8 +29,8 @@ export class Hessian2Body implements Body {
   #path: string | undefined
   #version: string | undefined
   #method: string | undefined
-  #arguments = 0
-  #argumentsAt = 0
+  /** Where the parameter types are, which say how many arguments follow. */
+  #typesAt = 0
   #attachments: Attachments = 'absent'
   /** Where the attachments' place begins, where the first entry is, and where the last one ends. */
   #mapAt = 0
@@ -146,21 +146,7 @@ export class Hessian2Body implements Body {
     this.#path = scanner.readString()
     this.#version = scanner.readString()
     this.#method = scanner.readString()
-    // Dubbox has the number of arguments here, or -1 and then the types as everybody else.
-    const extra = scanner.isString() || scanner.peek() === 0x4e ? -1 : scanner.readInt()
-    if (extra >= 0) {
-      this.#arguments = extra
-    } else {
-      const descriptor = scanner.readString() ?? ''
-      this.#arguments = argumentCount(descriptor)
-      if (this.#arguments < 0) {
-        throw new ProtocolError(
-          'PROTOCOL_MALFORMED',
-          `Dubbo: ${JSON.stringify(descriptor.slice(0, 100))} names no types`,
-        )
-      }
-    }
-    this.#argumentsAt = scanner.at
+    this.#typesAt = scanner.at
     this.#progress = 'head'
   }
 
@@ -170,8 +156,8 @@ export class Hessian2Body implements Body {
     this.#attachments = 'absent'
     if (this.#side === 'request') {
       this.#readHead()
-      scanner.at = this.#argumentsAt
-      scanner.skipValues(this.#arguments)
+      scanner.at = this.#typesAt
+      scanner.skipValues(readArgumentCount(scanner))
     } else {
       scanner.reset(this.#bytes, this.#start, this.#end)
       const kind = this.resultKind()
@@ -276,4 +262,15 @@ function setValue(set: readonly KeyValue[], key: string): string | undefined {
     if (entry !== undefined && entry.key === key) return entry.value
   }
   return undefined
+}
+
+/** Reads the parameter types and counts them. */
+function readArgumentCount(scanner: Hessian2Scanner): number {
+  // Dubbox has the number of arguments here, or -1 and then the types as everybody else.
+  const extra = scanner.isString() || scanner.peek() === 0x4e ? -1 : scanner.readInt()
+  if (extra >= 0) return extra
+  const descriptor = scanner.readString() ?? ''
+  const count = argumentCount(descriptor)
+  if (count >= 0) return count
+  throw new ProtocolError('PROTOCOL_MALFORMED', `Dubbo: ${JSON.stringify(descriptor.slice(0, 100))} names no types`)
 }

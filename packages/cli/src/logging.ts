@@ -1,4 +1,5 @@
 /** Where the log goes: stderr, one line a record, coloured on a terminal unless NO_COLOR is set. */
+import { inspect } from 'node:util'
 import {
   configure,
   getAnsiColorFormatter,
@@ -17,7 +18,7 @@ export function wantsColor(stream: NodeJS.WriteStream): boolean {
 }
 
 export async function configureLogging(level: string): Promise<void> {
-  const options = { timestamp: 'rfc3339', level: 'full' } as const
+  const options = { timestamp: 'rfc3339', level: 'full', value: wordOf } as const
   const format = wantsColor(process.stderr) ? getAnsiColorFormatter(options) : getTextFormatter(options)
   const stderr: Sink = (record: LogRecord) => {
     process.stderr.write(format(record))
@@ -30,6 +31,11 @@ export async function configureLogging(level: string): Promise<void> {
       { category: ['logtape', 'meta'], lowestLevel: 'error', sinks: ['stderr'] },
     ],
   })
+}
+
+/** Text as it is, without quotes. */
+function wordOf(value: unknown): string {
+  return typeof value === 'string' ? value : inspect(value, { breakLength: Infinity })
 }
 
 /** The names are Envoy's, which the proxy has too. */

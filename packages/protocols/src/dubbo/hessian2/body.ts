@@ -192,9 +192,9 @@ export class Hessian2Body implements Body {
     while (scanner.peek() !== 0x5a) {
       const key = scanner.at
       const named = scanner.isString()
-      scanner.skipValues(1)
+      scanner.skipValue()
       const value = scanner.at
-      scanner.skipValues(1)
+      scanner.skipValue()
       if (!named || count === this.#maxAttributes) continue
       if ((count + 1) * slots > this.#index.length) this.#growIndex()
       const base = count * slots

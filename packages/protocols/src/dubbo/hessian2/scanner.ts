@@ -69,6 +69,12 @@ export class Hessian2Scanner {
     return isStringTag(this.peek())
   }
 
+  /** Skips a value, with all it contains; most are strings. */
+  skipValue(): void {
+    if (this.isString()) this.skipString()
+    else this.skipValues(1)
+  }
+
   /** Skips so many values, with all they contain. */
   skipValues(count: number): void {
     let depth = 0

@@ -5,7 +5,7 @@ import { MetaProtocolProxySchema } from '@aeraki/xds/gen/aeraki/meta_protocol_pr
 import { ClusterSchema } from '@aeraki/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { TrafficDirection } from '@aeraki/xds/gen/envoy/config/core/v3/base_pb.ts'
 import { type Listener, ListenerSchema } from '@aeraki/xds/gen/envoy/config/listener/v3/listener_pb.ts'
-import { typeUrls } from '../src/outputs/type-urls.ts'
+import { typeUrls } from '@aeraki/xds'
 import { createTestMesh, type NodeOptions, read, type TestMesh } from './support/mesh.ts'
 import { serviceEntry } from './support/yaml.ts'
 

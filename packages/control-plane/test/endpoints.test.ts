@@ -2,7 +2,7 @@ import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { ClusterSchema } from '@aeraki/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { ClusterLoadAssignmentSchema } from '@aeraki/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
-import { typeUrls } from '../src/outputs/type-urls.ts'
+import { typeUrls } from '@aeraki/xds'
 import { createTestMesh, type NodeOptions, read, type TestMesh } from './support/mesh.ts'
 import { serviceEntry } from './support/yaml.ts'
 

@@ -2,7 +2,7 @@ import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { toJson } from '@bufbuild/protobuf'
 import { RouteConfigurationSchema } from '@aeraki/xds/gen/envoy/config/route/v3/route_pb.ts'
-import { typeUrls } from '../src/outputs/type-urls.ts'
+import { typeUrls } from '@aeraki/xds'
 import { createTestMesh, type NodeOptions, read, type TestMesh } from './support/mesh.ts'
 import { serviceEntry } from './support/yaml.ts'
 

@@ -10,7 +10,7 @@ import { ClusterLoadAssignmentSchema } from '@aeraki/xds/gen/envoy/config/endpoi
 import { ListenerSchema } from '@aeraki/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { RouteConfigurationSchema } from '@aeraki/xds/gen/envoy/config/route/v3/route_pb.ts'
 import type { Service } from '../mesh/model.ts'
-import { typeUrls } from '../outputs/type-urls.ts'
+import { typeUrls } from '@aeraki/xds'
 import type { Pipeline } from '../pipeline.ts'
 import type { Page } from './server.ts'
 import { collectMetrics, formatPrometheus, formatText, type MetricSources } from './stats.ts'

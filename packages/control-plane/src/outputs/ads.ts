@@ -14,7 +14,7 @@ import { toResource } from '../translate/resource.ts'
 import { inboundPort, type ServiceResources, translate, type Translation } from '../translate/service.ts'
 import { collectChange, endpointPlaces, listenerNames } from './changes.ts'
 import { appFor, identify, type NodeIdentity } from './node.ts'
-import { typeUrls } from './type-urls.ts'
+import { typeUrls } from '@aeraki/xds'
 
 export interface AdsOutput extends ResourceProvider {
   /** The mesh has changed: drops what is outdated and tells the server. */

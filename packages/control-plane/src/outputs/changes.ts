@@ -3,7 +3,7 @@ import type { Change } from '@aeraki/xds'
 import type { Mesh, MeshChange, ServicePart } from '../mesh/mesh.ts'
 import type { Service } from '../mesh/model.ts'
 import { inboundCluster, inboundListener, outboundCluster, outboundListener, routeName } from '../translate/names.ts'
-import { typeUrls } from './type-urls.ts'
+import { typeUrls } from '@aeraki/xds'
 
 export function collectChange({ services }: MeshChange, mesh: Mesh): Change {
   const names = new Map<string, Set<string>>()

@@ -84,6 +84,12 @@ function logTapeLevel(level: LevelName): LogLevel | null {
 }
 
 function stderrSink(): Sink {
-  const format = getTextFormatter({ timestamp: 'rfc3339', level: 'full', category: '.' })
+  const format = getTextFormatter({ timestamp: 'rfc3339', level: 'full', category: '.', value: printed })
   return (record) => process.stderr.write(format(record))
+}
+
+/** Bare text, unless it could pass for lines of the log itself. */
+function printed(value: unknown, inspect: (value: unknown) => string): string {
+  // oxlint-disable-next-line no-control-regex
+  return typeof value === 'string' && !/[\u0000-\u001f\u007f]/.test(value) ? value : inspect(value)
 }

@@ -9,7 +9,7 @@
 import { getLogger } from '@logtape/logtape'
 import { AerakiError } from '@aeraki/api/errors'
 import type { Node } from '../gen/envoy/config/core/v3/base_pb.ts'
-import type { Change, NodeView, ResourceProvider } from '../provider.ts'
+import type { Change, NodeView, Resource, ResourceProvider } from '../provider.ts'
 import { Signal } from '../signal.ts'
 import { typeUrls } from '../type-urls.ts'
 import type { ClientView, Nack, TypeView } from './client-view.ts'
@@ -68,7 +68,7 @@ export class AdsStream<Request extends RequestShape, Response> {
   #node: Node | undefined
   #view: NodeView | undefined
   #nonce = 0
-  /** Envoy builds a changed cluster anew and needs its endpoints again, though it has them. */
+  /** Endpoints of clusters that the last CDS response replaced. */
   #rewarming = new Set<string>()
   #end: { readonly error: unknown } | undefined
   #wakeScheduled = false
@@ -153,7 +153,7 @@ export class AdsStream<Request extends RequestShape, Response> {
     switch (verdict.kind) {
       case 'ack':
         counters.acks++
-        this.#acked(state, verdict.version, view)
+        this.#acked(state, verdict.version)
         break
       case 'nack':
         counters.nacks++
@@ -209,12 +209,10 @@ export class AdsStream<Request extends RequestShape, Response> {
     return state
   }
 
-  #acked(state: TypeState<Request, Response>, version: string, view: NodeView): void {
+  #acked(state: TypeState<Request, Response>, version: string): void {
     state.acks++
     state.ackedVersion = version
     if (state.lastNack !== undefined) state.lastNack = { ...state.lastNack, resolved: true }
-    const isEnvoy = this.#node?.userAgentName === 'envoy'
-    if (state.subscription.typeUrl === typeUrls.cluster && isEnvoy) this.#rewarm(view)
   }
 
   #nacked(state: TypeState<Request, Response>, verdict: Extract<Verdict, { kind: 'nack' }>): void {
@@ -228,6 +226,15 @@ export class AdsStream<Request extends RequestShape, Response> {
       reason,
       resources,
     })
+  }
+
+  /**
+   * Envoy builds a cluster that has changed anew, and waits with the ACK until that one has its endpoints. In the
+   * state-of-the-world variant it asks for them once more, in the other it doesn't: they are sent right behind.
+   */
+  #noteReplaced(clusters: readonly Resource[], view: NodeView): void {
+    this.#rewarming = new Set(clusters.map(({ any }) => edsName(any.value)).filter((name) => name !== undefined))
+    if (this.#options.variant === 'delta' && this.#node?.userAgentName === 'envoy') this.#rewarm(view)
   }
 
   #rewarm(view: NodeView): void {
@@ -250,11 +257,7 @@ export class AdsStream<Request extends RequestShape, Response> {
       const counters = this.#options.counters.of(subscription.typeUrl)
       counters.pushes++
       counters.resources += outgoing.resources
-      if (subscription.typeUrl === typeUrls.cluster) {
-        this.#rewarming = new Set(
-          outgoing.replaced.map(({ any }) => edsName(any.value)).filter((name) => name !== undefined),
-        )
-      }
+      if (subscription.typeUrl === typeUrls.cluster) this.#noteReplaced(outgoing.replaced, view)
       log.debug('{node} is sent {resources} of {typeUrl}, version {version}', {
         node: this.#node?.id,
         typeUrl: subscription.typeUrl,

@@ -24,6 +24,9 @@ export class DeltaSubscription implements Subscription<DeltaDiscoveryRequest, De
   /** What the client has, or will have once it has read what was sent. */
   readonly #told = new Map<string, string | typeof absent>()
   readonly #dirty = new Set<string>()
+  /** Asked for and not there, which the client doesn't know yet. */
+  readonly #missing = new Set<string>()
+  /** The client has it and has to drop it. */
   readonly #gone = new Set<string>()
   #due = false
   #inFlight: InFlight | undefined
@@ -45,7 +48,7 @@ export class DeltaSubscription implements Subscription<DeltaDiscoveryRequest, De
   }
 
   get owed(): { changes: boolean; removals: boolean } {
-    return { changes: this.#due || this.#dirty.size > 0, removals: this.#gone.size > 0 }
+    return { changes: this.#due || this.#dirty.size + this.#missing.size > 0, removals: this.#gone.size > 0 }
   }
 
   receive(request: DeltaDiscoveryRequest, view: NodeView): Verdict {
@@ -76,13 +79,13 @@ export class DeltaSubscription implements Subscription<DeltaDiscoveryRequest, De
   }
 
   next(part: 'changes' | 'everything', view: NodeView, nonce: string): Outgoing<DeltaDiscoveryResponse> | undefined {
-    for (const name of [...this.#dirty, ...this.#gone]) this.#check(name, view)
+    for (const name of [...this.#dirty, ...this.#missing, ...this.#gone]) this.#check(name, view)
     const resources: Resource[] = []
     for (const name of this.#dirty) {
       const current = view.get(this.typeUrl, name)
       if (current !== undefined) resources.push(current)
     }
-    const removed = part === 'everything' ? [...this.#gone] : []
+    const removed = [...this.#missing, ...(part === 'everything' ? this.#gone : [])]
     const due = this.#due
     this.#due = false
     if (!due && resources.length === 0 && removed.length === 0) return undefined
@@ -150,7 +153,7 @@ export class DeltaSubscription implements Subscription<DeltaDiscoveryRequest, De
   #unsubscribe(name: string, view: NodeView): void {
     if (name === wildcard) {
       this.#wildcard = false
-      for (const each of [...this.#told.keys(), ...this.#dirty, ...this.#gone])
+      for (const each of [...this.#told.keys(), ...this.#dirty, ...this.#missing, ...this.#gone])
         if (!this.#names.has(each)) this.#forget(each)
       return
     }
@@ -164,22 +167,22 @@ export class DeltaSubscription implements Subscription<DeltaDiscoveryRequest, De
     return this.#wildcard || this.#names.has(name)
   }
 
-  /** Sorts the name into what has to be sent, what has to be told as gone, or neither. */
+  /** Sorts the name into what has to be sent, what has to be told as absent, or neither. */
   #check(name: string, view: NodeView, mode?: 'explain absence'): void {
-    const wasGone = this.#gone.delete(name)
+    const wasMissing = this.#missing.delete(name)
+    this.#gone.delete(name)
     this.#dirty.delete(name)
     const current = view.get(this.typeUrl, name)
     const told = this.#told.get(name)
     if (current !== undefined) {
       if (current.version !== told) this.#dirty.add(name)
-    } else if (told === absent) {
-      return
-    } else if (told !== undefined || this.#names.has(name) || wasGone || mode === 'explain absence') {
-      this.#gone.add(name)
-    }
+    } else if (typeof told === 'string') this.#gone.add(name)
+    else if (told !== absent && (this.#names.has(name) || wasMissing || mode === 'explain absence'))
+      this.#missing.add(name)
   }
 
   #tellGone(name: string): void {
+    this.#missing.delete(name)
     this.#gone.delete(name)
     if (this.#names.has(name)) this.#told.set(name, absent)
     else this.#told.delete(name)
@@ -188,6 +191,7 @@ export class DeltaSubscription implements Subscription<DeltaDiscoveryRequest, De
   #forget(name: string): void {
     this.#told.delete(name)
     this.#dirty.delete(name)
+    this.#missing.delete(name)
     this.#gone.delete(name)
   }
 }

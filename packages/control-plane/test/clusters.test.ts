@@ -125,7 +125,7 @@ spec:
     const listener = read(ListenerSchema, view.get(typeUrls.listener, '193.193.192.192_20880'))
     assert.equal(listener.trafficDirection, TrafficDirection.OUTBOUND)
     const substitute = listener.metadata?.filterMetadata['aeraki']?.['substitute']
-    assert.match(String(substitute), /^127\.240\.\d+\.\d+$/)
+    assert.match(JSON.stringify(substitute), /^"127\.240\.\d+\.\d+"$/)
     const filter = filterOf(listener)
     assert.equal(filter.statPrefix, `outbound|20880||${host}`)
     assert.equal(filter.protocol?.name, 'dubbo')

@@ -16,6 +16,20 @@ import { serviceEntry } from './support/yaml.ts'
 const host = 'org.apache.dubbo.samples.basic.api.demoservice'
 const loopback = { host: '127.0.0.1', port: 0 }
 
+function weights(client: TestClient): number[] {
+  const any = client.get(typeUrls.routes, `${host}_20880`)
+  if (any === undefined) return []
+  const [route] = fromBinary(RouteConfigurationSchema, any.value).virtualHosts[0]?.routes ?? []
+  if (route?.action.case !== 'route' || route.action.value.clusterSpecifier.case !== 'weightedClusters') return []
+  return route.action.value.clusterSpecifier.value.clusters.map(({ weight }) => weight ?? 0)
+}
+
+async function listenersOf(client: TestClient): Promise<readonly string[]> {
+  client.subscribe(typeUrls.listener, '*')
+  await client.until(() => client.names(typeUrls.listener).length > 0)
+  return client.names(typeUrls.listener)
+}
+
 describe('the standalone control plane', () => {
   let folder: string
   let control: ControlPlane
@@ -49,14 +63,6 @@ describe('the standalone control plane', () => {
   }
 
   const write = (file: string, text: string) => writeFileSync(join(folder, file), text)
-
-  function weights(client: TestClient): number[] {
-    const any = client.get(typeUrls.routes, `${host}_20880`)
-    if (any === undefined) return []
-    const [route] = fromBinary(RouteConfigurationSchema, any.value).virtualHosts[0]?.routes ?? []
-    if (route?.action.case !== 'route' || route.action.value.clusterSpecifier.case !== 'weightedClusters') return []
-    return route.action.value.clusterSpecifier.value.clusters.map(({ weight }) => weight ?? 0)
-  }
 
   async function admin(path: string): Promise<{ status: number; text: string }> {
     const response = await fetch(`http://${control.adminAddress}${path}`)
@@ -136,13 +142,7 @@ describe('the standalone control plane', () => {
   test('VIPs are those of before after a restart, also when other services have come and gone', async () => {
     write('a.yaml', serviceEntry({ host: 'a.example' }))
     await start()
-    const listeners = async (): Promise<string[]> => {
-      const client = connect()
-      client.subscribe(typeUrls.listener, '*')
-      await client.until(() => client.names(typeUrls.listener).length > 0)
-      return [...client.names(typeUrls.listener)]
-    }
-    const [first] = await listeners()
+    const [first] = await listenersOf(connect())
     assert.match(first ?? '', /^127\.240\.\d+\.\d+_20880$/)
     await control.close()
     const state = join(folder, '.aeraki', 'state.json')
@@ -150,7 +150,7 @@ describe('the standalone control plane', () => {
     writeFileSync(state, JSON.stringify({ version: 1, vips: { 'a.example': { address: '127.240.9.9' } } }))
     write('0.yaml', serviceEntry({ host: 'another.example' }))
     await start()
-    assert.ok((await listeners()).includes('127.240.9.9_20880'))
+    assert.ok((await listenersOf(connect())).includes('127.240.9.9_20880'))
     assert.match(readFileSync(state, 'utf8'), /another\.example/)
   })
 

@@ -52,6 +52,15 @@ function spreadMesh(policy: string): TestMesh {
   return mesh
 }
 
+const endpoint = (n: number, labels: string) => `{address: 127.0.0.${n}, labels: {${labels}}}`
+
+const workload = (name: string, address: string, labels: string, namespace = 'default') => `---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: ${name}, namespace: ${namespace}}
+spec: {address: "${address}", labels: {${labels}}, weight: 3, ports: {tcp-dubbo: 3000}}
+`
+
 const here = { locality: { region: 'gz', zone: '1', subZone: 'a' } }
 
 describe('endpoints', () => {
@@ -116,7 +125,6 @@ describe('endpoints', () => {
 
   test('failoverPriority counts the labels that client and endpoint share, in order', () => {
     const mesh = createTestMesh()
-    const endpoint = (n: number, labels: string) => `{address: 127.0.0.${n}, labels: {${labels}}}`
     mesh.write(
       'se.yaml',
       serviceEntry({ host, endpoints: [endpoint(1, 'a: x, b: y'), endpoint(2, 'a: x'), endpoint(3, 'b: y')] }),
@@ -130,12 +138,6 @@ describe('endpoints', () => {
     const mesh = createTestMesh()
     mesh.write('se.yaml', serviceEntry({ host, spec: ['workloadSelector: {labels: {app: orders}}'] }))
     mesh.write('dr.yaml', rule('{}'))
-    const workload = (name: string, address: string, labels: string, namespace = 'default') => `---
-apiVersion: networking.istio.io/v1
-kind: WorkloadEntry
-metadata: {name: ${name}, namespace: ${namespace}}
-spec: {address: "${address}", labels: {${labels}}, weight: 3, ports: {tcp-dubbo: 3000}}
-`
     mesh.write(
       'we.yaml',
       workload('a', '127.0.0.1', 'app: orders, version: v1') +

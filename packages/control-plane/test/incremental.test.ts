@@ -1,6 +1,6 @@
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import type { Change } from '@aeraki/xds'
 import { typeUrls } from '@aeraki/xds'
 import { createVipAllocator } from '../src/vip/allocator.ts'
@@ -18,6 +18,14 @@ spec:
     - {destination: {host: ${host}, subset: v1}, weight: ${weight}}
     - {destination: {host: ${host}, subset: v2}, weight: ${100 - weight}}
 `
+
+const selecting = (host: string, label: string) =>
+  serviceEntry({ host, spec: [`workloadSelector: {labels: {app: ${label}}}`] })
+
+const workload = (app: string) =>
+  `{apiVersion: networking.istio.io/v1, kind: WorkloadEntry, metadata: {name: w}, spec: {address: 127.0.0.1, labels: {app: ${app}, zone: x}}}`
+
+const pick = <T>(...values: T[]) => fc.constantFrom(...values)
 
 describe('incremental', () => {
   test('editing one rule among 2,000 services recomputes one, and names its routes alone', () => {
@@ -49,11 +57,7 @@ describe('incremental', () => {
 
   test('a WorkloadEntry recomputes the services that select it, before and after', () => {
     const mesh = createTestMesh()
-    const selecting = (host: string, label: string) =>
-      serviceEntry({ host, spec: [`workloadSelector: {labels: {app: ${label}}}`] })
     mesh.write('services.yaml', selecting('a.example', 'a') + selecting('b.example', 'b') + selecting('c.example', 'c'))
-    const workload = (app: string) =>
-      `{apiVersion: networking.istio.io/v1, kind: WorkloadEntry, metadata: {name: w}, spec: {address: 127.0.0.1, labels: {app: ${app}, zone: x}}}`
     const steps: [string, number][] = [
       ['a', 1],
       ['b', 2],
@@ -81,7 +85,6 @@ describe('incremental', () => {
   test('after any sequence of edits the result is that of a fresh start, and every difference was announced', () => {
     const hosts = ['a.x.example', 'b.x.example', 'c']
     const namespaces = ['default', 'other']
-    const pick = <T>(...values: T[]) => fc.constantFrom(...values)
     const exportTo = pick('["*"]', '[.]', '[default]')
     const document = fc.oneof(
       fc

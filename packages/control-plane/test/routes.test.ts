@@ -156,7 +156,7 @@ describe('routes', () => {
   test('a MetaRouter brings attributes, weights, mirror, mutation both ways and timeout', () => {
     const mesh = meshWith(
       metaRouter(`  - name: beta
-    match: {attributes: {Method: {exact: ""}, tenant: {regex: "*"}}}
+    match: {attributes: {Method: {exact: ""}, tenant: {regex: "*"}, nothing: {}}}
     route:
     - {destination: {host: ${host}, subset: v1}, weight: 90}
     - {destination: {host: other.shop.example, port: {number: 9090}}, weight: 10}

@@ -20,6 +20,13 @@ function write(store: Store, origin: string, text: string): string[] {
 
 const names = (store: Store) => [...store.objects()].map(({ metadata }) => metadata.name).toSorted()
 
+const early = (key: string) => `
+apiVersion: networking.aeraki.io/v1alpha1
+kind: VirtualService
+metadata: {name: early}
+spec: {host: [a.example], Route: [{name: x, ${key}: {host: a.example}}]}
+`
+
 describe('store', () => {
   test('says what was added, updated and removed, and nothing of what is the same', () => {
     const store = createStore()
@@ -78,12 +85,6 @@ describe('store', () => {
 
   test('the early form of a MetaRouter keeps its last good version too', () => {
     const store = createStore()
-    const early = (key: string) => `
-apiVersion: networking.aeraki.io/v1alpha1
-kind: VirtualService
-metadata: {name: early}
-spec: {host: [a.example], Route: [{name: x, ${key}: {host: a.example}}]}
-`
     write(store, 'a.yaml', early('destination'))
     assert.deepEqual(
       [...store.objects()].map(({ kind }) => kind),

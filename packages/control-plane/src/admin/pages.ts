@@ -53,7 +53,7 @@ export function createPages(sources: PageSources): readonly Page[] {
     {
       path: '/clients',
       about: 'proxies that are connected, what they have acknowledged and refused',
-      answer: () => ({ kind: 'json', body: server.clients().map(({ node: _, ...client }) => client) }),
+      answer: () => ({ kind: 'json', body: server.clients().map((client) => ({ ...client, node: undefined })) }),
     },
     {
       path: '/diagnostics',

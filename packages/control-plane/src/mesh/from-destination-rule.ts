@@ -129,7 +129,7 @@ function localitySetting(spec: NonNullable<LoadBalancerSpec['localityLbSetting']
 function connectionPool({ tcp, http }: NonNullable<PolicySpec['connectionPool']>): ConnectionPool {
   return {
     maxConnections: positive(tcp?.maxConnections),
-    connectTimeoutMs: milliseconds(tcp?.connectTimeout),
+    connectTimeoutMs: positive(milliseconds(tcp?.connectTimeout)),
     idleTimeoutMs: milliseconds(tcp?.idleTimeout),
     maxPendingRequests: positive(http?.http1MaxPendingRequests),
     maxRequests: positive(http?.http2MaxRequests),
@@ -143,8 +143,8 @@ function outlier(spec: NonNullable<PolicySpec['outlierDetection']>): Outlier {
     consecutiveGatewayFailure: spec.consecutiveGatewayErrors,
     consecutiveLocalOriginFailure: spec.consecutiveLocalOriginFailures,
     splitLocalOriginErrors: spec.splitExternalLocalOriginErrors ?? false,
-    intervalMs: milliseconds(spec.interval),
-    baseEjectionMs: milliseconds(spec.baseEjectionTime),
+    intervalMs: positive(milliseconds(spec.interval)),
+    baseEjectionMs: positive(milliseconds(spec.baseEjectionTime)),
     maxEjectionPercent: positive(spec.maxEjectionPercent),
     minHealthPercent: positive(spec.minHealthPercent),
   }

@@ -17,7 +17,10 @@ export function routingOfMetaRouter(object: ObjectOf<'MetaRouter'>): Routing {
     routes: (spec.routes ?? []).map((route, index) => ({
       name: route.name ?? `${metadata.name}-${index}`,
       port: undefined,
-      match: Object.entries(route.match?.attributes ?? {}).map(([name, match]) => condition(name, match, false)),
+      match: Object.entries(route.match?.attributes ?? {})
+        // An empty one asks for nothing, as in Aeraki; the loader warns of it.
+        .filter(([, match]) => Object.keys(match).length > 0)
+        .map(([name, match]) => condition(name, match, false)),
       destinations: withShares(
         route.route.map(({ destination: to, weight }) => ({ ...destination(to), weight: weight ?? 0 })),
       ),
@@ -161,8 +164,8 @@ function withShares<D extends { readonly weight: number }>(destinations: readonl
   return weighted.length > 0 ? weighted : destinations.slice(0, 1)
 }
 
-function condition(name: string, match: StringMatch | null | undefined, invert: boolean): AttributeCondition {
-  return { name: name.toLowerCase(), matcher: matcherOf(match ?? {}), invert }
+function condition(name: string, match: StringMatch, invert: boolean): AttributeCondition {
+  return { name: name.toLowerCase(), matcher: matcherOf(match), invert }
 }
 
 /** Nothing said, or the regular expression `*` (which is none), asks for presence, as Aeraki has it. */

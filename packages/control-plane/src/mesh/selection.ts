@@ -3,16 +3,7 @@
  * them; among the visible ones those of the client's own namespace come first, then those of the service's, of the root
  * namespace, and of any other; within a namespace the rule for the very host wins over one for a wildcard.
  */
-import type {
-  DestinationPolicy,
-  Origin,
-  RouteRule,
-  RoutingRule,
-  Service,
-  Subset,
-  TrafficPolicy,
-  Visibility,
-} from './model.ts'
+import type { Origin, RouteRule, RoutingRule, Service, Subset, TrafficPolicy, Visibility } from './model.ts'
 import { isVisible } from './model.ts'
 
 export interface SelectionContext {

@@ -1,6 +1,6 @@
 /** Builds one service from the objects that speak of it, and notes which facts it looked at. */
 import { isIP } from 'node:net'
-import { expandHost, type ObjectOf } from '@aeraki/api'
+import { AerakiError, expandHost, type ObjectOf } from '@aeraki/api'
 import type { VipAllocator } from '../vip/allocator.ts'
 import { createReporter, type Finding, originOf, type Report, visibilityOf } from './findings.ts'
 import { endpointsOf, isDns, portsOf } from './from-service-entry.ts'
@@ -50,15 +50,36 @@ export function buildService(key: ServiceKey, inputs: MeshInputs, vips: VipAlloc
     host,
     exportTo: visibilityOf(first.spec.exportTo, namespace),
     resolution: isDns(first) ? 'dns' : first.spec.resolution === 'STATIC' ? 'static' : 'none',
-    addresses: addressesOf(host, entries, vips, reports),
+    addresses: addressesOf(host, entries, withoutThrowing(vips, first, reports), reports),
     ports,
-    endpoints: entries.flatMap((entry): Endpoint[] =>
-      endpointsOf({ entry, workloads: inputs.workloadsFor(entry) }, host),
-    ),
+    endpoints: dialable(entries, inputs, host, reports),
     rules: { routing, destinations },
   }
   reports.push(...ruleFindings(service, inputs, facts))
   return { service, facts, reports }
+}
+
+/** EDS has IP addresses only; one name in it would make a proxy refuse all the others. */
+function dialable(entries: readonly Entry[], inputs: MeshInputs, host: string, reports: Report[]): Endpoint[] {
+  return entries.flatMap((entry) => {
+    const endpoints = endpointsOf({ entry, workloads: inputs.workloadsFor(entry) }, host)
+    if (isDns(entry)) return endpoints
+    const names = endpoints.filter(({ address }) => isIP(address) === 0)
+    if (names.length > 0) {
+      reports.push({
+        about: originOf(entry),
+        finding: {
+          severity: 'warning',
+          code: 'MESH_UNSUPPORTED_ADDRESS',
+          field: 'spec.resolution',
+          value: names[0]?.address,
+          message: `${names.length} endpoints have names for addresses and are left out`,
+          remedy: 'write resolution: DNS, or give them IP addresses',
+        },
+      })
+    }
+    return endpoints.filter(({ address }) => isIP(address) !== 0)
+  })
 }
 
 /** The first entry that has a port number says what it is. */
@@ -85,7 +106,12 @@ function mergedPorts(
  * The addresses that the entries give, or one out of the block. Of an entry with several hosts the first host has the
  * addresses: they can't be told apart on one address by protocols that name no host.
  */
-function addressesOf(host: string, entries: readonly Entry[], vips: VipAllocator, reports: Report[]): ServiceAddress[] {
+function addressesOf(
+  host: string,
+  entries: readonly Entry[],
+  vip: (key: string) => string | undefined,
+  reports: Report[],
+): ServiceAddress[] {
   const [first] = entries
   if (host.startsWith('*')) {
     if (first !== undefined) {
@@ -121,11 +147,36 @@ function addressesOf(host: string, entries: readonly Entry[], vips: VipAllocator
         })
         continue
       }
-      const substitute = isLoopback(address) ? undefined : vips.allocate(given.size === 0 ? host : `${host}#${address}`)
+      const substitute = isLoopback(address) ? undefined : vip(given.size === 0 ? host : `${host}#${address}`)
       given.set(address, { address, substitute })
     }
   }
-  return given.size > 0 ? [...given.values()] : [{ address: vips.allocate(host), substitute: undefined }]
+  if (given.size > 0) return [...given.values()]
+  const address = vip(host)
+  return address === undefined ? [] : [{ address, substitute: undefined }]
+}
+
+/** A block without a free address costs this service its address, not the others their changes. */
+function withoutThrowing(vips: VipAllocator, entry: Entry, reports: Report[]): (key: string) => string | undefined {
+  return (key) => {
+    try {
+      return vips.allocate(key)
+    } catch (error) {
+      if (!(error instanceof AerakiError)) throw error
+      reports.push({
+        about: originOf(entry),
+        finding: {
+          severity: 'error',
+          code: error.code,
+          field: 'spec.addresses',
+          value: key,
+          message: error.message,
+          remedy: 'give the service an address of its own',
+        },
+      })
+      return undefined
+    }
+  }
 }
 
 function isLoopback(address: string): boolean {

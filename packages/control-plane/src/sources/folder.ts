@@ -39,7 +39,7 @@ export function createFolderSource(folder: string, options: FolderSourceOptions 
   const rescanMs = options.rescanMs ?? 5000
   const files = new Map<string, FileState>()
   const watchers = new Map<string, FSWatcher>()
-  let listener: SourceListener = () => {}
+  let listener: SourceListener | undefined
   let quiet: NodeJS.Timeout | undefined
   let quietSince = 0
   let rescan: NodeJS.Timeout | undefined
@@ -86,7 +86,7 @@ export function createFolderSource(folder: string, options: FolderSourceOptions 
       files.delete(path)
       updates.push({ origin: path, state: 'removed', objects: [], diagnostics: [] })
     }
-    if (updates.length > 0) listener(updates)
+    if (updates.length > 0) listener?.(updates)
   }
 
   function readIfNew(path: string): OriginUpdate | undefined {

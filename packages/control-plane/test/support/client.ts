@@ -22,7 +22,7 @@ export function connectClient(target: string, options: NodeOptions = {}): TestCl
   const node = testNode(options)
   const resources = new Map<string, Map<string, Any>>()
   let updates = 0
-  let wake: () => void = () => {}
+  let wake: (() => void) | undefined
   const client = createAdsClient({
     target,
     node,
@@ -34,7 +34,7 @@ export function connectClient(target: string, options: NodeOptions = {}): TestCl
         for (const name of update.removed) known.delete(name)
         resources.set(typeUrl, known)
         updates += 1
-        wake()
+        wake?.()
       },
       onState() {},
     },

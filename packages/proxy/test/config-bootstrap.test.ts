@@ -70,6 +70,14 @@ function mistakes(text: string): string {
   return 'none'
 }
 
+function dynamic(ads: string): string {
+  return `node: {id: n}\ndynamic_resources: {ads_config: ${ads}, lds_config: {ads: {}}, cds_config: {ads: {}}}`
+}
+
+function namespace(node: string, given?: string): unknown {
+  return bootstrapFromFlags({ controlPlane: 'h:1', node, namespace: given }).node.metadata?.['NAMESPACE']
+}
+
 describe('a bootstrap file', () => {
   test('gives node, admin address, static resources and the control plane', () => {
     const bootstrap = parseBootstrap(yaml, 'b.yaml')
@@ -197,8 +205,6 @@ static_resources:
   })
 
   test('needs a control plane that it can reach', () => {
-    const dynamic = (ads: string, rest = ''): string =>
-      `node: {id: n}\n${rest}\ndynamic_resources: {ads_config: ${ads}, lds_config: {ads: {}}, cds_config: {ads: {}}}`
     assert.match(
       mistakes(dynamic('{api_type: GRPC, grpc_services: [{envoy_grpc: {cluster_name: gone}}]}')),
       /"gone" is none of static_resources\.clusters/,
@@ -264,8 +270,6 @@ describe('flags', () => {
   })
 
   test('have a namespace of their own, or the one in the node id', () => {
-    const namespace = (node: string, given?: string): unknown =>
-      bootstrapFromFlags({ controlPlane: 'h:1', node, namespace: given }).node.metadata?.['NAMESPACE']
     assert.equal(namespace(id), 'shop')
     assert.equal(namespace(id, 'other'), 'other')
     assert.equal(namespace('just-a-name'), 'default')

@@ -276,7 +276,7 @@ describe('a cluster', () => {
       [{ name: 'c', type: 'ORIGINAL_DST' }, /type: ORIGINAL_DST; use EDS/],
       [{ name: 'c', type: 'EDS' }, /eds_cluster_config\.eds_config: is missing/],
       [{ name: 'c', type: 'EDS', eds_cluster_config: { eds_config: { self: {} } } }, /self; give ads/],
-      [{ name: 'c', lb_policy: 'CLUSTER_PROVIDED' }, /lb_policy: CLUSTER_PROVIDED; use/],
+      [{ name: 'c', lb_policy: 'CLUSTER_PROVIDED' }, /lb_policy: "CLUSTER_PROVIDED"; use/],
       [{ name: 'c', transport_socket: { name: 'envoy.transport_sockets.tls' } }, /transport_socket: .*plain text/],
       [{ name: 'c', connect_timeout: '0s' }, /connect_timeout: 0; give a duration above zero/],
       [
@@ -331,6 +331,13 @@ test('endpoints keep locality, priority, weight and health', () => {
   })
 })
 
+const withFilter = (typed_config: JsonValue, name = 'aeraki.meta_protocol_proxy') =>
+  json(ListenerSchema, {
+    name: 'l',
+    address: { socket_address: { address: '127.0.0.1', port_value: 1 } },
+    filter_chains: [{ filters: [{ name, typed_config }] }],
+  })
+
 describe('a listener', () => {
   const place = new Place('listener "l"')
   const convert = (message: Parameters<typeof listenerFromXds>[0]): ListenerConfig => listenerFromXds(message, place)
@@ -363,13 +370,6 @@ describe('a listener', () => {
     codec: { name: 'aeraki.meta_protocol.codec.dubbo' },
     route_config: { name: 'r', routes: [{ route: { cluster: 'c' } }] },
   }
-  const withFilter = (typed_config: JsonValue, name = 'aeraki.meta_protocol_proxy') =>
-    json(ListenerSchema, {
-      name: 'l',
-      address: { socket_address: { address: '127.0.0.1', port_value: 1 } },
-      filter_chains: [{ filters: [{ name, typed_config }] }],
-    })
-
   test('takes its filter as a TypedStruct of either kind, and the deprecated fields', () => {
     for (const type of ['udpa.type.v1.TypedStruct', 'xds.type.v3.TypedStruct']) {
       const message = withFilter({

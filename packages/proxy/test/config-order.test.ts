@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { Configuration, type ConfigurationOptions } from '../src/config/configuration.ts'
 import { clusterFromXds } from '../src/config/from-cluster.ts'
 import { endpointsFromXds } from '../src/config/from-endpoints.ts'

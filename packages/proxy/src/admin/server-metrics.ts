@@ -20,8 +20,6 @@ const services: Readonly<Record<ResourceKind, string>> = {
 const states = ['LIVE', 'DRAINING', 'PRE_INITIALIZING', 'INITIALIZING']
 
 export function* serverMetrics(context: AdminContext): Iterable<ServerMetric> {
-  const gauge = (name: string, value: number): ServerMetric => ({ kind: 'gauge', name, value })
-  const counter = (name: string, value: number): ServerMetric => ({ kind: 'counter', name, value })
   const memory = process.memoryUsage()
   yield gauge('server.live', context.state() === 'LIVE' ? 1 : 0)
   yield gauge('server.state', states.indexOf(context.state()))
@@ -44,4 +42,12 @@ export function* serverMetrics(context: AdminContext): Iterable<ServerMetric> {
   if (intercepted === undefined) return
   yield counter('intercept.accepted', intercepted.accepted)
   yield counter('intercept.unknown_destination', intercepted.unknown)
+}
+
+function gauge(name: string, value: number): ServerMetric {
+  return { kind: 'gauge', name, value }
+}
+
+function counter(name: string, value: number): ServerMetric {
+  return { kind: 'counter', name, value }
 }

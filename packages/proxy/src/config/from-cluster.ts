@@ -132,7 +132,7 @@ function policy(value: Cluster_LbPolicy, place: Place): LoadBalancingPolicy {
       return 'maglev'
     default:
       throw place.unsupported(
-        `${enumToJson(Cluster_LbPolicySchema, value) ?? value}; use ROUND_ROBIN, LEAST_REQUEST, RANDOM, RING_HASH or MAGLEV`,
+        `${JSON.stringify(enumToJson(Cluster_LbPolicySchema, value))}; use ROUND_ROBIN, LEAST_REQUEST, RANDOM, RING_HASH or MAGLEV`,
       )
   }
 }

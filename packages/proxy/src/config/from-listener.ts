@@ -124,7 +124,7 @@ function routesOf(message: MetaProtocolProxy, place: Place): MetaProtocolConfig[
       }
       return { kind: 'rds', name: specifier.value.routeConfigName }
     }
-    case undefined:
+    default:
       throw place.invalid('has no routes; give rds or route_config')
   }
 }

@@ -15,8 +15,6 @@ export function attributeMatch(message: HeaderMatcher, place: Place): AttributeM
   const invert = message.invertMatch
   const specifier = message.headerMatchSpecifier
   switch (specifier.case) {
-    case undefined:
-      return { name, matcher: { kind: 'present' }, invert }
     case 'presentMatch':
       // `present_match: false` asks for absence, `invert_match` turns that round once more.
       return { name, matcher: { kind: 'present' }, invert: invert !== !specifier.value }
@@ -34,6 +32,8 @@ export function attributeMatch(message: HeaderMatcher, place: Place): AttributeM
       return { name, matcher: stringMatcher(specifier.value, place.at('string_match')), invert }
     case 'rangeMatch':
       throw place.at('range_match').unsupported('attributes are text; use string_match with a safe_regex')
+    default:
+      return { name, matcher: { kind: 'present' }, invert }
   }
 }
 
@@ -53,7 +53,7 @@ function stringMatcher(message: StringMatcherMessage, place: Place): StringMatch
       return regex(pattern.value, place.at('safe_regex'))
     case 'custom':
       throw place.at('custom').unsupported(`"${pattern.value.name}"; use exact, prefix, suffix, contains or safe_regex`)
-    case undefined:
+    default:
       throw place.invalid('is empty; give exact, prefix, suffix, contains or safe_regex')
   }
 }

@@ -143,8 +143,9 @@ function isLoopback({ host }: Address): boolean {
   return isIPv6(host) ? host === '::1' : host.startsWith('127.')
 }
 
+function nothing(): void {}
+
 function refuse(connection: Connection): ConnectionHandler {
   connection.destroy()
-  const nothing = (): void => undefined
   return { onOpen: nothing, onData: nothing, onEnd: nothing, onDrain: nothing, onClose: nothing }
 }

@@ -103,7 +103,7 @@ export function pack(message: Listener | Cluster | ClusterLoadAssignment | Route
       return anyPack(ClusterSchema, message)
     case 'envoy.config.endpoint.v3.ClusterLoadAssignment':
       return anyPack(ClusterLoadAssignmentSchema, message)
-    case 'envoy.config.route.v3.RouteConfiguration':
+    default:
       return anyPack(RouteConfigurationSchema, message)
   }
 }

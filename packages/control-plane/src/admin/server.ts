@@ -69,7 +69,7 @@ async function bind(server: Server, { host, port }: { readonly host: string; rea
       reject(
         new AerakiError(
           'ADMIN_LISTEN',
-          `the admin pages can't listen on ${host}:${port}: ${cause.message}. Choose another --admin-address.`,
+          `the admin pages can't listen on ${host}:${port}: ${cause.message}. Choose another --admin.`,
           {
             cause,
           },

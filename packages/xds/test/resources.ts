@@ -117,3 +117,8 @@ function socketAddress(port: number) {
   const portSpecifier = { case: 'portValue' as const, value: port }
   return { address: { case: 'socketAddress' as const, value: { address: '127.0.0.1', portSpecifier } } }
 }
+
+/** Of any type, with a name and a revision as its content. */
+export function item(typeUrl: string, name: string, revision: string | number = 1): Resource {
+  return resource(name, typeUrl, ClusterSchema, create(ClusterSchema, { name, altStatName: String(revision) }))
+}

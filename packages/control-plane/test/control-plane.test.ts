@@ -195,7 +195,7 @@ describe('the standalone control plane', () => {
     const dump = JSON.parse((await admin(`/config_dump?node=${encodeURIComponent(client.nodeId)}`)).text) as {
       node: { locality: unknown }
       routes: { name: string }[]
-      listeners: { resource: { filterChains: { filters: { typedConfig: { statPrefix: string } }[] }[] } }[]
+      listener: { resource: { filter_chains: { filters: { typed_config: { stat_prefix: string } }[] }[] } }[]
     }
     assert.deepEqual(dump.node.locality, { region: 'gz', zone: '1' })
     assert.deepEqual(
@@ -203,11 +203,12 @@ describe('the standalone control plane', () => {
       [`${host}_20880`],
     )
     assert.equal(
-      dump.listeners[0]?.resource.filterChains[0]?.filters[0]?.typedConfig.statPrefix,
+      dump.listener[0]?.resource.filter_chains[0]?.filters[0]?.typed_config.stat_prefix,
       `outbound|20880||${host}`,
     )
     assert.equal((await admin('/config_dump')).status, 400)
     assert.equal((await admin('/nothing')).status, 404)
+    assert.equal((await admin('//')).status, 404)
     assert.match((await admin('/stats')).text, /^pilot_services: 1$/m)
     assert.match((await admin('/stats/prometheus')).text, /^pilot_xds_pushes_total\{type="cds"\} 1$/m)
     assert.match((await admin('/')).text, /\/config_dump/)

@@ -1,14 +1,9 @@
 /** What the admin server shows of the control plane. */
-import { create, createRegistry, type DescMessage, fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf'
+import { create, type JsonValue, toJson } from '@bufbuild/protobuf'
+import type { Any } from '@bufbuild/protobuf/wkt'
 import { type Diagnostic, formatDiagnostics, formatLocality } from '@aeraki/api'
 import type { AdsServer, NodeView } from '@aeraki/xds'
-import { MetaProtocolProxySchema } from '@aeraki/xds/gen/aeraki/meta_protocol_proxy_pb.ts'
-import { RouterSchema } from '@aeraki/xds/gen/aeraki/router_pb.ts'
-import { ClusterSchema } from '@aeraki/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { type Node, NodeSchema } from '@aeraki/xds/gen/envoy/config/core/v3/base_pb.ts'
-import { ClusterLoadAssignmentSchema } from '@aeraki/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
-import { ListenerSchema } from '@aeraki/xds/gen/envoy/config/listener/v3/listener_pb.ts'
-import { RouteConfigurationSchema } from '@aeraki/xds/gen/envoy/config/route/v3/route_pb.ts'
 import type { Service } from '../mesh/model.ts'
 import { typeUrls } from '@aeraki/xds'
 import type { Pipeline } from '../pipeline.ts'
@@ -37,7 +32,7 @@ export function createPages(sources: PageSources): readonly Page[] {
     {
       path: '/config_dump',
       about: '?node=ID: what this node gets',
-      answer(query) {
+      async answer(query) {
         const id = query.get('node')
         if (id === null || id === '') {
           return {
@@ -47,7 +42,9 @@ export function createPages(sources: PageSources): readonly Page[] {
           }
         }
         const node = server.clients().find(({ nodeId }) => nodeId === id)?.node ?? create(NodeSchema, { id })
-        return { kind: 'json', body: configDump(pipeline, node) }
+        // Every message type there is: loaded when somebody looks.
+        const { anyToJson } = await import('@aeraki/xds/registry')
+        return { kind: 'json', body: configDump(pipeline, node, anyToJson) }
       },
     },
     {
@@ -105,37 +102,26 @@ function serviceJson(service: Service): JsonValue {
   }
 }
 
-const registry = createRegistry(MetaProtocolProxySchema, RouterSchema)
+const dumped = Object.entries(typeUrls)
 
-const dumped: readonly (readonly [key: string, typeUrl: string, schema: DescMessage])[] = [
-  ['listeners', typeUrls.listener, ListenerSchema],
-  ['clusters', typeUrls.cluster, ClusterSchema],
-  ['endpoints', typeUrls.endpoints, ClusterLoadAssignmentSchema],
-  ['routes', typeUrls.routes, RouteConfigurationSchema],
-]
+type Print = (any: Any) => JsonValue
 
-function configDump(pipeline: Pipeline, node: Node): JsonValue {
+function configDump(pipeline: Pipeline, node: Node, print: Print): JsonValue {
   const view = pipeline.output.connect(node)
   try {
     return {
       node: toJson(NodeSchema, node),
-      ...Object.fromEntries(dumped.map(([key, typeUrl, schema]) => [key, dumpType(view, typeUrl, schema)])),
+      ...Object.fromEntries(dumped.map(([kind, typeUrl]) => [kind, dumpType(view, typeUrl, print)])),
     }
   } finally {
     view.close()
   }
 }
 
-function dumpType(view: NodeView, typeUrl: string, schema: DescMessage): JsonValue {
+/** Of one kind: `listener`, `cluster`, `endpoints`, `routes`. */
+function dumpType(view: NodeView, typeUrl: string, print: Print): JsonValue {
   return view.names(typeUrl).flatMap((name) => {
     const resource = view.get(typeUrl, name)
-    if (resource === undefined) return []
-    return [
-      {
-        name,
-        version: resource.version,
-        resource: toJson(schema, fromBinary(schema, resource.any.value), { registry }),
-      },
-    ]
+    return resource === undefined ? [] : [{ name, version: resource.version, resource: print(resource.any) }]
   })
 }

@@ -1,5 +1,5 @@
 /** The admin HTTP server: read-only pages, for people and probes on the same machine. */
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { AerakiError } from '@aeraki/api/errors'
 
@@ -7,7 +7,7 @@ export interface Page {
   readonly path: string
   /** One line for the index. */
   readonly about: string
-  answer(query: URLSearchParams): Answer
+  answer(query: URLSearchParams): Answer | Promise<Answer>
 }
 
 export type Answer =
@@ -27,14 +27,7 @@ export async function startAdmin(
 ): Promise<AdminServer> {
   const byPath = new Map(pages.map((page) => [page.path, page]))
   const server = createServer((request, response) => {
-    const url = new URL(request.url ?? '/', 'http://admin')
-    const answer = request.method === 'GET' || request.method === 'HEAD' ? answerTo(url, byPath) : notAllowed
-    const body = answer.kind === 'json' ? `${JSON.stringify(answer.body, null, 2)}\n` : answer.body
-    response.writeHead(answer.status ?? 200, {
-      'content-type': answer.kind === 'json' ? 'application/json' : 'text/plain; charset=utf-8',
-      'cache-control': 'no-store',
-    })
-    response.end(request.method === 'HEAD' ? undefined : body)
+    void respond(request, response, byPath)
   })
   await bind(server, listen)
   const { address, port, family } = server.address() as AddressInfo
@@ -47,17 +40,34 @@ export async function startAdmin(
   }
 }
 
+async function respond(
+  request: IncomingMessage,
+  response: ServerResponse,
+  pages: ReadonlyMap<string, Page>,
+): Promise<void> {
+  const url = URL.parse(request.url ?? '/', 'http://admin')
+  const readOnly = request.method === 'GET' || request.method === 'HEAD'
+  const answer = !readOnly ? notAllowed : url === null ? notFound : await answerTo(url, pages)
+  const body = answer.kind === 'json' ? `${JSON.stringify(answer.body, null, 2)}\n` : answer.body
+  response.writeHead(answer.status ?? 200, {
+    'content-type': answer.kind === 'json' ? 'application/json' : 'text/plain; charset=utf-8',
+    'cache-control': 'no-store',
+  })
+  response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+const notFound: Answer = { kind: 'text', status: 404, body: 'no such page; / lists them\n' }
 const notAllowed: Answer = { kind: 'text', status: 405, body: 'only GET\n' }
 
-function answerTo(url: URL, pages: ReadonlyMap<string, Page>): Answer {
+async function answerTo(url: URL, pages: ReadonlyMap<string, Page>): Promise<Answer> {
   if (url.pathname === '/') {
     const lines = [...pages.values()].map(({ path, about }) => `${path.padEnd(20)} ${about}\n`)
     return { kind: 'text', body: lines.join('') }
   }
   const page = pages.get(url.pathname)
-  if (page === undefined) return { kind: 'text', status: 404, body: `no page ${url.pathname}; / lists them\n` }
+  if (page === undefined) return notFound
   try {
-    return page.answer(url.searchParams)
+    return await page.answer(url.searchParams)
   } catch (error) {
     return { kind: 'text', status: 500, body: `${String(error)}\n` }
   }

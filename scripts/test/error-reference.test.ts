@@ -10,11 +10,16 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const code =
   /'((?:API|XDS|PROTOCOL|CONTROL|STORE|SOURCE|MESH|PROXY|LISTENER|CONFIG|BOOTSTRAP|CLI|DEMO|ADMIN|INTERCEPT)_[A-Z0-9_]+)'/g
 
+/** Values of other enumerations that look like codes. */
+const notCodes = new Set(['MESH_EXTERNAL', 'MESH_INTERNAL', 'LISTENER_FILTER'])
+
 test('every error code in the sources is listed in docs/errors.md, and every listed one exists', () => {
   const used = new Set<string>()
   for (const file of globSync('packages/*/src/**/*.ts', { cwd: root })) {
     if (file.includes('/gen/')) continue
-    for (const match of readFileSync(join(root, file), 'utf8').matchAll(code)) used.add(match[1]!)
+    for (const match of readFileSync(join(root, file), 'utf8').matchAll(code)) {
+      if (!notCodes.has(match[1]!)) used.add(match[1]!)
+    }
   }
   const listed = new Set(
     [...readFileSync(join(root, 'docs/errors.md'), 'utf8').matchAll(/^\| `([A-Z0-9_]+)`/gm)].map((m) => m[1]!),

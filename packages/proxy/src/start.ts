@@ -15,7 +15,7 @@ import { Interceptor } from './intercept/interceptor.ts'
 import { originalDestination } from './intercept/original-destination.ts'
 import { selectIo } from './io/select.ts'
 import type { LogLevels } from './log-levels.ts'
-import type { Runtime } from './runtime.ts'
+import type { ListenerSnapshot, Runtime } from './runtime.ts'
 
 export interface ProxyOptions {
   /** From `loadBootstrap` or `bootstrapFromFlags`. */
@@ -79,6 +79,8 @@ class Proxy implements RunningProxy {
   #becomeLive: () => void = () => undefined
   #fetchTimer: NodeJS.Timeout | undefined
   #fetchTimedOut = false
+  readonly #opened = new Set<string>()
+  #lookScheduled = false
 
   constructor(options: ProxyOptions, runtime: Runtime) {
     this.#options = options
@@ -183,32 +185,21 @@ class Proxy implements RunningProxy {
     this.#fetchTimer.unref()
   }
 
+  /** Thousands of listeners open together at the start: one look at all of them does. */
   #onListener(name: string, error: Error | undefined): void {
-    if (error === undefined) this.#sayWhereItListens(name)
-    this.#interceptor?.update()
     this.#options.configuration?.onListener?.(name, error)
-    this.#checkLive()
-  }
-
-  #sayWhereItListens(name: string): void {
-    const listener = this.runtime.snapshot().listeners.find(({ config }) => config.name === name)
-    if (listener?.bound === undefined) return
-    const address = formatAddress(listener.config.address)
-    const bound = formatAddress(listener.bound)
-    const direction = listener.config.direction
-    if (bound === address || listener.config.address.port === 0) {
-      log.info('{direction} listener {name} on {bound}', { direction, name, bound })
-    } else {
-      log.info(
-        '{direction} listener {name} on {bound} instead of {address}, which is no address of this machine: point clients there',
-        {
-          direction,
-          name,
-          bound,
-          address,
-        },
-      )
-    }
+    if (error === undefined) this.#opened.add(name)
+    if (this.#lookScheduled) return
+    this.#lookScheduled = true
+    setImmediate(() => {
+      this.#lookScheduled = false
+      for (const listener of this.runtime.snapshot().listeners) {
+        if (this.#opened.has(listener.config.name)) sayWhereItListens(listener)
+      }
+      this.#opened.clear()
+      this.#interceptor?.update()
+      this.#checkLive()
+    })
   }
 
   #checkLive(): void {
@@ -231,4 +222,24 @@ function fetchTimeout(bootstrap: Bootstrap): { readonly fetchTimeoutMs?: number 
 async function defaultRuntime(): Promise<Runtime> {
   const { createRuntime } = await import('./create-runtime.ts')
   return createRuntime()
+}
+
+function sayWhereItListens(listener: ListenerSnapshot): void {
+  if (listener.bound === undefined) return
+  const address = formatAddress(listener.config.address)
+  const bound = formatAddress(listener.bound)
+  const { direction, name } = listener.config
+  if (bound === address || listener.config.address.port === 0) {
+    log.info('{direction} listener {name} on {bound}', { direction, name, bound })
+  } else {
+    log.info(
+      '{direction} listener {name} on {bound} instead of {address}, which is no address of this machine: point clients there',
+      {
+        direction,
+        name,
+        bound,
+        address,
+      },
+    )
+  }
 }

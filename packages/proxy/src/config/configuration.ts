@@ -80,6 +80,7 @@ export class Configuration {
   /** Removed listeners whose last connections may still use their route tables. */
   readonly #draining = new Set<ListenerConfig>()
   #endpointsMayBeUnused = false
+  #tablesMayBeUnused = false
   #timer: NodeJS.Timeout | undefined
   #timerAt = Infinity
   #scheduled = false
@@ -198,6 +199,7 @@ export class Configuration {
     for (const name of this.#openClusters) this.#advanceCluster(name)
     this.#advanceTables()
     for (const name of this.#openListeners) this.#advanceListener(name)
+    this.#removeUnusedTables()
     this.#removeClusters()
     this.#removeUnusedEndpoints()
     this.#options.onChange?.()
@@ -271,8 +273,8 @@ export class Configuration {
     if (wanted === undefined) {
       this.#listeners.delete(name)
       this.#openListeners.delete(name)
-      if (state.applied === undefined) this.#removeUnusedTables()
-      else this.#drop(name, state.applied)
+      this.#tablesMayBeUnused = true
+      if (state.applied !== undefined) this.#drop(name, state.applied)
       return
     }
     if (wanted === state.applied) {
@@ -297,6 +299,7 @@ export class Configuration {
     state.busy = true
     this.#runtime.setListener(wanted).then(
       () => {
+        if (state.applied !== undefined) this.#tablesMayBeUnused = true
         state.applied = wanted
         this.#settled(name, state, undefined)
       },
@@ -318,7 +321,6 @@ export class Configuration {
     }
     state.error = error
     this.#options.onListener?.(name, error)
-    this.#removeUnusedTables()
     this.#advanceSoon()
   }
 
@@ -327,7 +329,8 @@ export class Configuration {
     this.#draining.add(applied)
     const done = (): void => {
       this.#draining.delete(applied)
-      this.#removeUnusedTables()
+      this.#tablesMayBeUnused = true
+      this.#advanceSoon()
     }
     this.#runtime.removeListener(name, this.#options.drainMs).then(done, (error: unknown) => {
       log.warn('listener {name} could not be removed: {error}', { name, error })
@@ -349,15 +352,14 @@ export class Configuration {
   }
 
   #removeUnusedTables(): void {
-    if (this.#closed) return
+    if (!this.#tablesMayBeUnused) return
+    this.#tablesMayBeUnused = false
     const used = this.#tablesInUse()
     for (const name of this.#tables.keys()) {
       if (used.has(name)) continue
       this.#tables.delete(name)
       this.#runtime.removeRouteTable(name)
     }
-    // A cluster may have waited for this.
-    if (this.#openClusters.size > 0) this.#advanceSoon()
   }
 
   #removeClusters(): void {

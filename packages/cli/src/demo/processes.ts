@@ -24,6 +24,7 @@ export class Processes {
   readonly #stopping = new Set<ChildProcess>()
   readonly #onLine: (name: string, line: string) => void
   #crash: ((error: Error) => void) | undefined
+  #over = false
   /** Rejects when a process ends that nobody stopped. */
   readonly crashed: Promise<never>
 
@@ -39,15 +40,18 @@ export class Processes {
 
   /** Any program. */
   start(name: string, program: string, args: readonly string[]): Child {
+    this.#refuseWhenOver()
     return this.#watch(name, spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] }))
   }
 
   /** A Node script that talks over Node's channel, and ends when the channel does. */
   fork(name: string, script: string, args: readonly string[]): Child {
+    this.#refuseWhenOver()
     return this.#watch(name, fork(script, args, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] }))
   }
 
   async stopAll(): Promise<void> {
+    this.#over = true
     // The callers before what they call.
     for (const child of [...this.#children].toReversed()) await child.stop()
   }
@@ -55,6 +59,11 @@ export class Processes {
   /** For the exit of the demo itself, when there is no time to wait. */
   killAll(): void {
     for (const child of this.#children) child.process.kill('SIGKILL')
+  }
+
+  /** Whoever was about to start one when the demo ended, must not. */
+  #refuseWhenOver(): void {
+    if (this.#over) throw new AerakiError('DEMO_INTERRUPTED', 'the demo is over: no more processes are started')
   }
 
   #watch(name: string, process: ChildProcess): Child {

@@ -29,6 +29,12 @@ export class ByteBuffer implements ByteSink {
     this.length = 0
   }
 
+  /** As `clear`, but leaves the memory to whoever has `view()` and takes new memory. */
+  renew(capacity = 4096): void {
+    this.bytes = Buffer.allocUnsafeSlow(capacity)
+    this.length = 0
+  }
+
   #grow(needed: number): void {
     const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2))
     this.bytes.copy(larger, 0, 0, this.length)

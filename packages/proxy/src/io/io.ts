@@ -1,3 +1,5 @@
+import type { ByteBuffer } from '@aeraki/protocols'
+
 /**
  * The one interface between the proxy and the operating system's sockets, with two drivers: `bun.ts` (Bun's native
  * sockets) and `node.ts` (`node:net`). Nothing else in the proxy knows which runtime it is on.
@@ -45,7 +47,7 @@ export interface ConnectionHandler {
   /** Outgoing connections only: it is established. */
   onOpen(): void
   onData(chunk: Uint8Array): void
-  /** The peer has ended its side (half-close); writing is still possible. */
+  /** The peer has ended its side (half-close); writing is still possible. May be left out when this side has ended. */
   onEnd(): void
   /** Everything that `write` took has gone to the kernel, after a `write` that returned false. */
   onDrain(): void
@@ -61,6 +63,11 @@ export interface Connection {
    * `onDrain` will come. The caller may reuse `bytes` when it returns.
    */
   write(bytes: Uint8Array): boolean
+  /**
+   * `write` for all bytes of a buffer, which is empty afterwards. Without a copy: where the kernel does not take all at
+   * once, the driver may keep the buffer's memory and give it other.
+   */
+  send(buffer: ByteBuffer): boolean
   /** Bytes taken but not yet in the kernel. */
   readonly pendingBytes: number
   pause(): void

@@ -1,0 +1,67 @@
+/**
+ * The part of Bun's socket API that the proxy uses, declared by hand: the type package would bring Bun's globals into
+ * code that runs on Node. See https://bun.sh/docs/api/tcp.
+ */
+export interface BunApi {
+  listen<Data>(options: BunListenOptions<Data>): BunListener
+  /** Rejects when the connection can't be made; `connectError` is called as well. */
+  connect<Data>(options: BunConnectOptions<Data>): Promise<BunSocket<Data>>
+}
+
+export interface BunListenOptions<Data> {
+  readonly hostname: string
+  readonly port: number
+  readonly allowHalfOpen: boolean
+  readonly backlog?: number
+  readonly socket: BunSocketHandlers<Data>
+}
+
+export interface BunConnectOptions<Data> {
+  readonly hostname: string
+  readonly port: number
+  readonly allowHalfOpen: boolean
+  readonly data: Data
+  readonly socket: BunSocketHandlers<Data>
+}
+
+/** Shared by all sockets of a listener: what belongs to one socket is in its `data`. */
+export interface BunSocketHandlers<Data> {
+  open(socket: BunSocket<Data>): void
+  data(socket: BunSocket<Data>, chunk: Buffer): void
+  drain(socket: BunSocket<Data>): void
+  end(socket: BunSocket<Data>): void
+  close(socket: BunSocket<Data>, error?: Error): void
+  error(socket: BunSocket<Data>, error: Error): void
+  connectError?(socket: BunSocket<Data>, error: Error): void
+}
+
+export interface BunListener {
+  readonly port: number
+  readonly hostname: string
+  stop(closeActiveConnections?: boolean): void
+}
+
+export interface BunSocket<Data> {
+  data: Data
+  readonly fd: number
+  readonly remoteAddress: string | undefined
+  readonly remotePort: number | undefined
+  readonly localAddress: string | undefined
+  readonly localPort: number | undefined
+  /** How many bytes the kernel took; negative when the socket is closed. The rest is the caller's to keep. */
+  write(bytes: Uint8Array): number
+  pause(): void
+  resume(): void
+  /** Ends this side only. */
+  shutdown(): void
+  /** Closes. */
+  end(): void
+  /** Closes with a reset. */
+  terminate(): void
+  setNoDelay(on: boolean): boolean
+}
+
+/** Undefined: this is not Bun. */
+export function bunApi(): BunApi | undefined {
+  return (globalThis as { readonly Bun?: BunApi }).Bun
+}

@@ -1,0 +1,273 @@
+/** The driver for Bun's native sockets: what `write` does not take is kept here until the kernel has room. */
+import { AerakiError } from '@aeraki/api/errors'
+import { ByteBuffer } from '@aeraki/protocols'
+import type { BunApi, BunSocket, BunSocketHandlers } from './bun-api.ts'
+import type {
+  AcceptHandler,
+  Connection,
+  ConnectionHandler,
+  ConnectOptions,
+  Io,
+  Listener,
+  ListenOptions,
+  SocketAddress,
+} from './io.ts'
+
+export function createBunIo(bun: BunApi): Io {
+  return new BunIo(bun)
+}
+
+type Socket = BunSocket<BunConnection | undefined>
+type Handlers = BunSocketHandlers<BunConnection | undefined>
+
+class BunIo implements Io {
+  readonly runtime = 'bun'
+  readonly #bun: BunApi
+
+  constructor(bun: BunApi) {
+    this.#bun = bun
+  }
+
+  async listen(address: SocketAddress, options: ListenOptions, accept: AcceptHandler): Promise<Listener> {
+    const listener = this.#bun.listen<BunConnection | undefined>({
+      hostname: address.host,
+      port: address.port,
+      allowHalfOpen: true,
+      ...(options.backlog === undefined ? {} : { backlog: options.backlog }),
+      socket: {
+        ...handlers,
+        open(socket) {
+          socket.setNoDelay(true)
+          const connection = new BunConnection()
+          socket.data = connection
+          connection.attach(socket)
+          connection.handler = accept(connection)
+        },
+      },
+    })
+    return {
+      address: { host: address.host, port: listener.port },
+      close: async () => listener.stop(),
+    }
+  }
+
+  connect(address: SocketAddress, options: ConnectOptions, handler: ConnectionHandler): Connection {
+    const connection = new BunConnection()
+    connection.handler = handler
+    connection.expect(address, options.timeoutMs)
+    const failed = (error: unknown): void => {
+      // Never inside the caller's `connect`.
+      queueMicrotask(() => connection.onSocketClose(error instanceof Error ? error : new Error(String(error))))
+    }
+    try {
+      this.#bun
+        .connect<BunConnection | undefined>({
+          hostname: address.host,
+          port: address.port,
+          allowHalfOpen: true,
+          data: connection,
+          socket: handlers,
+        })
+        .catch(failed)
+    } catch (error) {
+      failed(error)
+    }
+    return connection
+  }
+}
+
+/** Outgoing connections' `open`; listeners have their own. */
+const handlers: Handlers = {
+  open(socket) {
+    socket.setNoDelay(true)
+    socket.data?.onSocketOpen(socket)
+  },
+  data(socket, chunk) {
+    socket.data?.handler.onData(chunk)
+  },
+  drain(socket) {
+    socket.data?.onSocketDrain()
+  },
+  end(socket) {
+    socket.data?.onSocketEnd()
+  },
+  close(socket, error) {
+    socket.data?.onSocketClose(error)
+  },
+  error(socket, error) {
+    socket.data?.onSocketError(error)
+  },
+  connectError(socket, error) {
+    socket.data?.onSocketClose(error)
+  },
+}
+
+const closed: ConnectionHandler = {
+  onOpen: () => undefined,
+  onData: () => undefined,
+  onEnd: () => undefined,
+  onDrain: () => undefined,
+  onClose: () => undefined,
+}
+
+type State = 'connecting' | 'open' | 'ending' | 'ended' | 'closed'
+
+class BunConnection implements Connection {
+  handler: ConnectionHandler = closed
+  #socket: Socket | undefined
+  #state: State = 'connecting'
+  #peerEnded = false
+  /** In a method of this class that may make Bun call back at once. */
+  #busy = false
+  #pending: ByteBuffer | undefined
+  #pendingFrom = 0
+  #error: Error | undefined
+  #timer: NodeJS.Timeout | undefined
+  #remote: SocketAddress | undefined
+  #paused = false
+
+  get remote(): SocketAddress {
+    this.#remote ??= { host: this.#socket?.remoteAddress ?? '', port: this.#socket?.remotePort ?? 0 }
+    return this.#remote
+  }
+
+  get local(): SocketAddress {
+    return { host: this.#socket?.localAddress ?? '', port: this.#socket?.localPort ?? 0 }
+  }
+
+  get fd(): number | undefined {
+    const fd = this.#socket?.fd
+    return fd === undefined || fd < 0 ? undefined : fd
+  }
+
+  get pendingBytes(): number {
+    return this.#pending === undefined ? 0 : this.#pending.length - this.#pendingFrom
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#pending !== undefined) {
+      this.#keep(this.#pending, bytes, 0)
+      return false
+    }
+    const socket = this.#socket
+    if (socket === undefined || this.#state !== 'open') return true
+    const written = socket.write(bytes)
+    // Negative: it is closed, and `close` will say so.
+    if (written < 0 || written === bytes.length) return true
+    this.#pending = new ByteBuffer(Math.max(4096, bytes.length - written))
+    this.#pendingFrom = 0
+    this.#keep(this.#pending, bytes, written)
+    return false
+  }
+
+  send(buffer: ByteBuffer): boolean {
+    const taken = this.write(buffer.view())
+    buffer.clear()
+    return taken
+  }
+
+  pause(): void {
+    if (this.#paused) return
+    this.#paused = true
+    this.#socket?.pause()
+  }
+
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#socket?.resume()
+  }
+
+  end(): void {
+    if (this.#state !== 'open') return
+    this.#state = 'ending'
+    if (this.#pending === undefined) this.#finish()
+  }
+
+  destroy(): void {
+    if (this.#state === 'closed') return
+    const socket = this.#socket
+    if (socket === undefined) {
+      queueMicrotask(() => this.onSocketClose(undefined))
+      return
+    }
+    this.#busy = true
+    socket.end()
+    this.#busy = false
+  }
+
+  attach(socket: Socket): void {
+    this.#socket = socket
+    this.#state = 'open'
+  }
+
+  expect(address: SocketAddress, timeoutMs: number): void {
+    this.#remote = address
+    this.#timer = setTimeout(() => {
+      const where = `${address.host}:${address.port}`
+      this.onSocketClose(new AerakiError('ETIMEDOUT', `connect ETIMEDOUT ${where} after ${timeoutMs} ms`))
+    }, timeoutMs)
+  }
+
+  onSocketOpen(socket: Socket): void {
+    clearTimeout(this.#timer)
+    if (this.#state === 'closed') {
+      socket.data = undefined
+      socket.end()
+      return
+    }
+    this.attach(socket)
+    if (this.#paused) socket.pause()
+    this.handler.onOpen()
+  }
+
+  onSocketDrain(): void {
+    const pending = this.#pending
+    const socket = this.#socket
+    if (pending === undefined || socket === undefined) return
+    const written = socket.write(pending.bytes.subarray(this.#pendingFrom, pending.length))
+    if (written < 0) return
+    this.#pendingFrom += written
+    if (this.#pendingFrom < pending.length) return
+    this.#pending = undefined
+    if (this.#state === 'ending') this.#finish()
+    else this.handler.onDrain()
+  }
+
+  onSocketEnd(): void {
+    this.#peerEnded = true
+    if (this.#state === 'ended') this.destroy()
+    else this.handler.onEnd()
+  }
+
+  onSocketError(error: Error): void {
+    this.#error ??= error
+    this.destroy()
+  }
+
+  onSocketClose(error: Error | undefined): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    clearTimeout(this.#timer)
+    this.#pending = undefined
+    const { handler } = this
+    this.handler = closed
+    const reason = this.#error ?? error
+    if (this.#busy) queueMicrotask(() => handler.onClose(reason))
+    else handler.onClose(reason)
+  }
+
+  #finish(): void {
+    this.#busy = true
+    this.#state = 'ended'
+    if (this.#peerEnded) this.#socket?.end()
+    else this.#socket?.shutdown()
+    this.#busy = false
+  }
+
+  #keep(pending: ByteBuffer, bytes: Uint8Array, from: number): void {
+    const at = pending.reserve(bytes.length - from)
+    pending.bytes.set(bytes.subarray(from), at)
+    pending.commit(at + bytes.length - from)
+  }
+}

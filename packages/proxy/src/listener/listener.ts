@@ -1,0 +1,174 @@
+/** A listening socket, and the client connections that came through it. */
+import { AerakiError } from '@aeraki/api/errors'
+import type { Address, ListenerConfig } from '../config/model.ts'
+import type { Core } from '../core.ts'
+import { DownstreamConnection, type DownstreamOwner } from '../downstream/connection.ts'
+import type { Connection, ConnectionHandler, Listener as Socket } from '../io/io.ts'
+import type { ListenerSnapshot } from '../runtime.ts'
+import type { FilterState } from './filter.ts'
+
+/** Takes the data of a connection that was refused. */
+const refused: ConnectionHandler = {
+  onOpen: () => undefined,
+  onData: () => undefined,
+  onEnd: () => undefined,
+  onDrain: () => undefined,
+  onClose: () => undefined,
+}
+
+export class ProxyListener implements DownstreamOwner {
+  #config: ListenerConfig
+  #filter: FilterState
+  #socket: Socket | undefined
+  #state: ListenerSnapshot['state'] = 'warming'
+  #error: string | undefined
+  readonly #core: Core
+  readonly #connections = new Set<DownstreamConnection>()
+  #onEmpty: (() => void) | undefined
+
+  constructor(core: Core, config: ListenerConfig, filter: FilterState) {
+    this.#core = core
+    this.#config = config
+    this.#filter = filter
+  }
+
+  get config(): ListenerConfig {
+    return this.#config
+  }
+
+  get snapshot(): ListenerSnapshot {
+    return {
+      config: this.#config,
+      state: this.#state,
+      bound: this.#socket?.address,
+      connections: this.#connections.size,
+      error: this.#error,
+    }
+  }
+
+  get inFlight(): number {
+    let count = 0
+    for (const connection of this.#connections) count += connection.inFlight
+    return count
+  }
+
+  /** Opens the socket. Rejects with `AerakiError` LISTENER_BIND_FAILED. */
+  async open(): Promise<void> {
+    try {
+      this.#socket = await this.#bind(this.#config)
+      this.#state = 'listening'
+      this.#error = undefined
+    } catch (error) {
+      this.#state = 'failed'
+      this.#error = error instanceof Error ? error.message : String(error)
+      throw error
+    }
+  }
+
+  /**
+   * Puts a new configuration in force, also for the connections there are. Only another address needs another socket:
+   * it is opened before the old one is closed, and if it can't be, everything stays as it was.
+   */
+  async update(config: ListenerConfig, filter: FilterState): Promise<void> {
+    const old = this.#socket
+    if (old === undefined || !sameAddresses(config, this.#config)) {
+      this.#socket = await this.#bind(config)
+      this.#state = 'listening'
+      this.#error = undefined
+      await old?.close()
+    }
+    this.#config = config
+    this.#filter = filter
+    for (const connection of this.#connections) {
+      // A connection goes on in the protocol that it began in.
+      if (connection.filter.protocol === filter.protocol) connection.use(filter)
+    }
+  }
+
+  async stop(): Promise<void> {
+    const socket = this.#socket
+    this.#socket = undefined
+    await socket?.close()
+  }
+
+  /** Closes connections as they become idle, at the latest after `drainMs`. `stop` first. */
+  async drain(drainMs: number): Promise<void> {
+    for (const connection of this.#connections) connection.closeWhenIdle()
+    if (this.#connections.size === 0) return
+    if (drainMs > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, drainMs)
+        this.#onEmpty = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+    this.destroy()
+  }
+
+  destroy(): void {
+    for (const connection of this.#connections) connection.destroy()
+  }
+
+  onClosed(connection: DownstreamConnection): void {
+    this.#connections.delete(connection)
+    if (this.#connections.size === 0) this.#onEmpty?.()
+  }
+
+  async #bind(config: ListenerConfig): Promise<Socket> {
+    const { address, substitute } = config
+    try {
+      return await this.#listen(address)
+    } catch (error) {
+      if (substitute === undefined || codeOf(error) !== 'EADDRNOTAVAIL') throw bindFailed(config, address, error)
+    }
+    try {
+      return await this.#listen(substitute)
+    } catch (error) {
+      throw bindFailed(config, substitute, error)
+    }
+  }
+
+  #listen(address: Address): Promise<Socket> {
+    return this.#core.io.listen(address, {}, (connection) => this.accept(connection))
+  }
+
+  /** Serves an accepted connection, or closes it where there are too many. */
+  accept(connection: Connection): ConnectionHandler {
+    if (this.#connections.size >= this.#core.limits.maxConnectionsPerListener) {
+      this.#filter.stats.connectionsOverflow.value += 1
+      // Not inside the driver's call, which does not know its handler yet.
+      queueMicrotask(() => connection.destroy())
+      return refused
+    }
+    const client = new DownstreamConnection(this.#core, connection, this.#filter, this)
+    this.#connections.add(client)
+    return client
+  }
+}
+
+function sameAddresses(a: ListenerConfig, b: ListenerConfig): boolean {
+  return sameAddress(a.address, b.address) && sameAddress(a.substitute, b.substitute)
+}
+
+function sameAddress(a: Address | undefined, b: Address | undefined): boolean {
+  return a?.host === b?.host && a?.port === b?.port
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as { code?: string } | undefined)?.code
+}
+
+const remedies: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another process or listener has it: stop that one, or give another port',
+  EADDRNOTAVAIL: 'it is no address of this machine: give one that is, or a substitute',
+  EACCES: 'ports below 1024 need the capability CAP_NET_BIND_SERVICE: give a higher port',
+}
+
+function bindFailed({ name }: ListenerConfig, { host, port }: Address, cause: unknown): AerakiError {
+  const code = codeOf(cause) ?? String(cause)
+  const remedy = remedies[code]
+  const message = `listener ${name} can't bind ${host}:${port}: ${code}${remedy === undefined ? '' : `; ${remedy}`}`
+  return new AerakiError('LISTENER_BIND_FAILED', message, { cause })
+}

@@ -59,7 +59,7 @@ function haproxyConfig(port: number, backend: number): string {
     path,
     `global
   nbthread 1
-  maxconn 20000
+  maxconn 5000
 defaults
   mode tcp
   timeout client 1m
@@ -124,7 +124,7 @@ async function measure(contender: Contender, shape: (typeof shapes)[number]): Pr
   const backendPort = Number(await firstLine(backend))
   const port = await freePort()
   const [command = '', ...args] = contender.start(port, backendPort)
-  const proxy = spawn('taskset', ['-c', '0', command, ...args], { stdio: ['ignore', 'ignore', 'ignore'] })
+  const proxy = spawn('taskset', ['-c', '0', command, ...args], { stdio: ['ignore', 'ignore', 'inherit'] })
   try {
     await accepting(port)
     const load = spawn(

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const peers = join(root, '.peers')
+const dubboBuild = join(root, 'testing/java/build.sh')
 const envoyVersion = '1.40.0'
 const pythonPackages = ['grpcio==1.85.1', 'protobuf==7.35.1', 'thrift==0.24.0']
 
@@ -53,7 +54,7 @@ const steps: readonly Step[] = [
   },
   {
     what: 'Apache Dubbo 3 consumer and provider (Maven Central)',
-    present: () => existsSync(join(peers, 'dubbo-java/.complete')),
+    present: () => spawnSync('bash', [dubboBuild, '--up-to-date']).status === 0,
     install: installDubbo,
   },
 ]
@@ -111,8 +112,7 @@ function installPython(): void {
 }
 
 function installDubbo(): void {
-  run('bash', [join(root, 'testing/java/build.sh')])
-  run('touch', [join(peers, 'dubbo-java/.complete')])
+  run('bash', [dubboBuild])
 }
 
 function findFile(folder: string, name: string): string {

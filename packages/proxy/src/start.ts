@@ -11,6 +11,7 @@ import { formatAddress } from './config/from-common.ts'
 import type { Address } from './config/model.ts'
 import { ResourceLog } from './config/resource-log.ts'
 import { Subscriptions } from './config/subscriptions.ts'
+import { createRuntime } from './create-runtime.ts'
 import { Interceptor } from './intercept/interceptor.ts'
 import { originalDestination } from './intercept/original-destination.ts'
 import { selectIo } from './io/select.ts'
@@ -52,7 +53,7 @@ const log = getLogger(['aeraki', 'proxy'])
  */
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const { bootstrap } = options
-  const proxy = new Proxy(options, options.runtime ?? (await defaultRuntime()))
+  const proxy = new Proxy(options, options.runtime ?? createRuntime())
   try {
     if (bootstrap.adminAddress !== undefined) await proxy.startAdmin(bootstrap.adminAddress)
     if (options.intercept !== undefined) await proxy.startInterception(options.intercept)
@@ -217,11 +218,6 @@ class Proxy implements RunningProxy {
 function fetchTimeout(bootstrap: Bootstrap): { readonly fetchTimeoutMs?: number } {
   const value = bootstrap.controlPlane?.fetchTimeoutMs
   return value === undefined ? {} : { fetchTimeoutMs: value }
-}
-
-async function defaultRuntime(): Promise<Runtime> {
-  const { createRuntime } = await import('./create-runtime.ts')
-  return createRuntime()
 }
 
 function sayWhereItListens(listener: ListenerSnapshot): void {

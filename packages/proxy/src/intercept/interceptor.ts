@@ -146,6 +146,7 @@ function isLoopback({ host }: Address): boolean {
 function nothing(): void {}
 
 function refuse(connection: Connection): ConnectionHandler {
-  connection.destroy()
+  // Not inside the driver's call, which does not know its handler yet.
+  queueMicrotask(() => connection.destroy())
   return { onOpen: nothing, onData: nothing, onEnd: nothing, onDrain: nothing, onClose: nothing }
 }

@@ -44,32 +44,29 @@ export function errorDetail(answer: Answer | undefined): { errorDetail?: Status 
 
 /** What is wanted, with the memory that the protocol needs of names that were dropped and wanted again. */
 export class Wanted {
+  /** May have the wildcard. */
   names: ReadonlySet<string> = new Set()
-  isWildcard = false
   /** Dropped and wanted again before the server was told: it has to send them, though it never saw them go. */
   readonly again = new Set<string>()
   readonly #dropped = new Set<string>()
+
+  get isWildcard(): boolean {
+    return this.names.has(wildcard)
+  }
 
   has(name: string): boolean {
     return this.isWildcard || this.names.has(name)
   }
 
-  get isEmpty(): boolean {
-    return !this.isWildcard && this.names.size === 0
-  }
-
-  /** Returns the names that aren't wanted any more among `present`. */
-  replace(names: readonly string[] | '*', present: Iterable<string>): string[] {
+  replace(names: readonly string[] | '*'): void {
     const before = this.names
-    this.isWildcard = names === '*' || names.includes(wildcard)
-    this.names = new Set(names === '*' ? [] : names.filter((name) => name !== wildcard))
+    this.names = new Set(names)
     for (const name of before) {
       if (this.names.has(name)) continue
       this.#dropped.add(name)
       this.again.delete(name)
     }
     for (const name of this.names) if (this.#dropped.delete(name)) this.again.add(name)
-    return [...present].filter((name) => !this.has(name))
   }
 
   /** The server has been told all of it. */
@@ -77,4 +74,11 @@ export class Wanted {
     this.again.clear()
     this.#dropped.clear()
   }
+}
+
+/** Takes out of a set or map what isn't wanted any more; whether there was any. */
+export function dropUnwanted(from: Set<string> | Map<string, unknown>, wanted: Wanted): boolean {
+  const size = from.size
+  for (const name of from.keys()) if (!wanted.has(name)) from.delete(name)
+  return from.size < size
 }

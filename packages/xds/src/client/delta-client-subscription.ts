@@ -7,18 +7,19 @@ import {
   DeltaDiscoveryRequestSchema,
   type DeltaDiscoveryResponse,
 } from '../gen/envoy/service/discovery/v3/discovery_pb.ts'
-import { isCompleteType, wildcard } from '../type-urls.ts'
-import { type Answer, type ClientSubscription, errorDetail, Wanted } from './client-subscription.ts'
+import { isCompleteType } from '../type-urls.ts'
+import { type Answer, type ClientSubscription, dropUnwanted, errorDetail, Wanted } from './client-subscription.ts'
 
 export class DeltaClientSubscription implements ClientSubscription<DeltaDiscoveryRequest, DeltaDiscoveryResponse> {
   readonly typeUrl: string
   readonly #wanted = new Wanted()
   /** Accepted versions by name. */
   readonly #has = new Map<string, string>()
+  /** What the handler has been given and not been told to drop, accepted or not. */
+  readonly #shown = new Set<string>()
   /** On this stream. */
   #started = false
   #toldNames: ReadonlySet<string> = new Set()
-  #toldWildcard = false
   #changed = false
   #handling = false
   /** Names that the handler is being given, but for those dropped since: it won't have them even if wanted again. */
@@ -30,22 +31,21 @@ export class DeltaClientSubscription implements ClientSubscription<DeltaDiscover
   }
 
   want(names: readonly string[] | '*'): void {
-    for (const name of this.#wanted.replace(names, this.#has.keys())) this.#has.delete(name)
-    for (const name of this.#handled) if (!this.#wanted.has(name)) this.#handled.delete(name)
+    this.#wanted.replace(names)
+    for (const part of [this.#has, this.#shown, this.#handled]) dropUnwanted(part, this.#wanted)
     this.#changed = true
   }
 
   restart(): void {
     this.#started = false
     this.#toldNames = new Set()
-    this.#toldWildcard = false
     this.#changed = true
     this.#answer = undefined
   }
 
   get due(): { subscription: boolean; answer: boolean } {
     // A handler that still runs will have an effect on the versions that a new stream begins with.
-    if (!this.#started) return { subscription: !this.#handling && !this.#wanted.isEmpty, answer: false }
+    if (!this.#started) return { subscription: !this.#handling && this.#wanted.names.size > 0, answer: false }
     return { subscription: this.#changed, answer: this.#answer !== undefined }
   }
 
@@ -66,6 +66,7 @@ export class DeltaClientSubscription implements ClientSubscription<DeltaDiscover
       if (any !== undefined && this.#wanted.has(name)) changed.push({ name, version, any })
     }
     this.#handled = new Set(changed.map(({ name }) => name))
+    for (const { name } of changed) this.#shown.add(name)
     return { changed, removed: response.removedResources.filter((name) => this.#wanted.has(name)) }
   }
 
@@ -73,7 +74,13 @@ export class DeltaClientSubscription implements ClientSubscription<DeltaDiscover
     this.#handling = false
     if (error === undefined) {
       for (const { name, version } of response.resources) if (this.#handled.has(name)) this.#has.set(name, version)
-      for (const name of response.removedResources) this.#has.delete(name)
+      for (const name of response.removedResources) {
+        this.#has.delete(name)
+        this.#shown.delete(name)
+      }
+    } else {
+      // The handler may have taken a part.
+      for (const name of this.#handled) this.#has.delete(name)
     }
     if (isCurrent) this.#answer = { nonce: response.nonce, error }
   }
@@ -82,22 +89,21 @@ export class DeltaClientSubscription implements ClientSubscription<DeltaDiscover
     this.#started = true
     const { isWildcard, names } = this.#wanted
     // Every server understands the wildcard without names, if nothing else is asked for.
-    const legacy = isWildcard && names.size === 0 && isCompleteType(this.typeUrl)
+    const legacy = isWildcard && names.size === 1 && isCompleteType(this.typeUrl)
     this.#told()
     return create(DeltaDiscoveryRequestSchema, {
       typeUrl: this.typeUrl,
-      resourceNamesSubscribe: isWildcard && !legacy ? [wildcard, ...names] : [...names],
-      initialResourceVersions: Object.fromEntries(this.#has),
+      resourceNamesSubscribe: legacy ? [] : [...names],
+      // No version for what isn't accepted: the server sends it, or says that it is gone.
+      initialResourceVersions: Object.fromEntries([...this.#shown].map((name) => [name, this.#has.get(name) ?? ''])),
     })
   }
 
   #further(): DeltaDiscoveryRequest | undefined {
     const answer = this.#answer
-    const { isWildcard, names, again } = this.#wanted
+    const { names, again } = this.#wanted
     const subscribe = [...names].filter((name) => !this.#toldNames.has(name) || again.has(name))
     const unsubscribe = [...this.#toldNames].filter((name) => !names.has(name))
-    if (isWildcard && !this.#toldWildcard) subscribe.push(wildcard)
-    if (!isWildcard && this.#toldWildcard) unsubscribe.push(wildcard)
     this.#told()
     if (subscribe.length === 0 && unsubscribe.length === 0 && answer === undefined) return undefined
     this.#answer = undefined
@@ -112,7 +118,6 @@ export class DeltaClientSubscription implements ClientSubscription<DeltaDiscover
 
   #told(): void {
     this.#toldNames = this.#wanted.names
-    this.#toldWildcard = this.#wanted.isWildcard
     this.#changed = false
     this.#wanted.settled()
   }

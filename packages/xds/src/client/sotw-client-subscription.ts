@@ -1,5 +1,5 @@
 /**
- * State-of-the-world: every request says all names. What changed and, for LDS and CDS, what is gone is worked out here
+ * State-of-the-world: every request says all names, the wildcard too, which can't be taken back unless it is said. What changed and, for LDS and CDS, what is gone is worked out here
  * from what was accepted before.
  */
 import { create, fromBinary } from '@bufbuild/protobuf'
@@ -13,10 +13,10 @@ import {
   type DiscoveryResponse,
   ResourceSchema,
 } from '../gen/envoy/service/discovery/v3/discovery_pb.ts'
-import { isCompleteType, wildcard } from '../type-urls.ts'
+import { isCompleteType } from '../type-urls.ts'
 import { contentVersion } from '../version.ts'
 import { resourceName } from '../wire.ts'
-import { type Answer, type ClientSubscription, errorDetail, Wanted } from './client-subscription.ts'
+import { type Answer, type ClientSubscription, dropUnwanted, errorDetail, Wanted } from './client-subscription.ts'
 
 type Named = Update['changed'][number]
 
@@ -25,13 +25,21 @@ export class SotwClientSubscription implements ClientSubscription<DiscoveryReque
   readonly #wanted = new Wanted()
   /** Accepted versions by name. */
   readonly #has = new Map<string, string>()
-  /** Of the last accepted response; empty when what is there is less than what it had. */
+  /** What the handler has been given and not been told to drop, accepted or not. */
+  readonly #shown = new Set<string>()
+  /**
+   * Dropped and asked for again by a request that the server has ignored if a response of its own crossed it. A
+   * complete response has them then; of another type they may have to be dropped and asked for once more.
+   */
+  readonly #unsure = new Set<string>()
+  /** Of the last accepted response. */
   #version = ''
+  /** Whether what is there is what that response left; a server may send nothing to a client that says its version. */
+  #exact = false
   /** Whether the handler has been called at all. */
   #told = false
   /** On this stream. */
   #started = false
-  #hasNamed = false
   #nonce = ''
   #changed = false
   #handling = false
@@ -45,23 +53,23 @@ export class SotwClientSubscription implements ClientSubscription<DiscoveryReque
 
   want(names: readonly string[] | '*'): void {
     const wasWildcard = this.#wanted.isWildcard
-    const gone = this.#wanted.replace(names, this.#has.keys())
-    for (const name of gone) this.#has.delete(name)
-    for (const name of this.#handled) if (!this.#wanted.has(name)) this.#handled.delete(name)
-    if (gone.length > 0 || this.#wanted.again.size > 0 || this.#wanted.isWildcard !== wasWildcard) this.#version = ''
+    this.#wanted.replace(names)
+    const lost = dropUnwanted(this.#has, this.#wanted)
+    for (const part of [this.#shown, this.#handled]) dropUnwanted(part, this.#wanted)
+    if (lost || this.#wanted.again.size > 0 || this.#wanted.isWildcard !== wasWildcard) this.#exact = false
     this.#changed = true
   }
 
   restart(): void {
     this.#started = false
-    this.#hasNamed = false
     this.#nonce = ''
     this.#changed = true
     this.#answer = undefined
+    this.#unsure.clear()
   }
 
   get due(): { subscription: boolean; answer: boolean } {
-    if (!this.#started) return { subscription: !this.#handling && !this.#wanted.isEmpty, answer: false }
+    if (!this.#started) return { subscription: !this.#handling && this.#wanted.names.size > 0, answer: false }
     // While a response is being handled its nonce isn't answered, and with an older one the server would ignore it.
     return { subscription: this.#changed && !this.#handling, answer: this.#answer !== undefined }
   }
@@ -71,19 +79,17 @@ export class SotwClientSubscription implements ClientSubscription<DiscoveryReque
     if (!due.subscription && !due.answer) return undefined
     const answer = this.#answer
     this.#answer = undefined
-    // What was dropped and is wanted again the server has to see go first: twice a request, then.
+    // What was dropped and is wanted again the server has to see go first: without it now, with it in the next request.
     const again: ReadonlySet<string> = this.#started ? new Set(this.#wanted.again) : new Set()
     const names = [...this.#wanted.names].filter((name) => !again.has(name))
-    this.#started = true
-    if (this.#wanted.isWildcard && (names.length > 0 || this.#hasNamed || !isCompleteType(this.typeUrl)))
-      names.unshift(wildcard)
-    if (names.length > 0) this.#hasNamed = true
-    this.#wanted.settled()
+    this.#settle(answer !== undefined || !this.#started)
+    const versionInfo = this.#started || this.#exact ? this.#version : ''
     this.#changed = again.size > 0
+    this.#started = true
     return create(DiscoveryRequestSchema, {
       typeUrl: this.typeUrl,
       resourceNames: names,
-      versionInfo: this.#version,
+      versionInfo,
       responseNonce: this.#nonce,
       ...errorDetail(answer),
       ...(node === undefined ? {} : { node }),
@@ -93,9 +99,13 @@ export class SotwClientSubscription implements ClientSubscription<DiscoveryReque
   received(response: DiscoveryResponse): Update | undefined {
     this.#handling = true
     const resources = response.resources.map((any) => named(any)).filter(({ name }) => this.#wanted.has(name))
-    this.#handled = new Set(resources.map(({ name }) => name))
+    const present = new Set(resources.map(({ name }) => name))
+    for (const name of this.#unsure)
+      if (this.#wanted.names.has(name) && !present.has(name)) this.#wanted.again.add(name)
     const changed = resources.filter(({ name, version }) => this.#has.get(name) !== version)
     const removed = this.#missing(resources)
+    this.#handled = present
+    for (const { name } of changed) this.#shown.add(name)
     const isNews = !this.#told || changed.length > 0 || removed.length > 0
     this.#told = true
     return isNews ? { changed, removed } : undefined
@@ -105,19 +115,38 @@ export class SotwClientSubscription implements ClientSubscription<DiscoveryReque
     this.#handling = false
     if (error === undefined) {
       const resources = response.resources.map((any) => named(any))
-      for (const name of this.#missing(resources)) this.#has.delete(name)
+      for (const name of this.#missing(resources)) {
+        this.#has.delete(name)
+        this.#shown.delete(name)
+      }
       for (const { name, version } of resources) if (this.#handled.has(name)) this.#has.set(name, version)
-      this.#version = this.#changed ? '' : response.versionInfo
+      this.#version = response.versionInfo
+      this.#exact = !this.#changed
+    } else {
+      // The handler may have taken a part.
+      for (const name of this.#handled) this.#has.delete(name)
+      this.#exact = false
     }
     if (!isCurrent) return
     this.#nonce = response.nonce
     this.#answer = { nonce: response.nonce, error }
   }
 
+  /** An answer is never ignored; a mere change of names is, when it crosses a response. */
+  #settle(certainly: boolean): void {
+    if (certainly) {
+      this.#wanted.settled()
+      this.#unsure.clear()
+    } else {
+      if (!isCompleteType(this.typeUrl)) for (const name of this.#wanted.again) this.#unsure.add(name)
+      this.#wanted.again.clear()
+    }
+  }
+
   #missing(resources: readonly Named[]): string[] {
     if (!isCompleteType(this.typeUrl)) return []
     const present = new Set(resources.map(({ name }) => name))
-    return [...this.#has.keys()].filter((name) => !present.has(name))
+    return [...this.#shown].filter((name) => !present.has(name))
   }
 }
 

@@ -55,9 +55,12 @@ export class DeltaSubscription implements Subscription<DeltaDiscoveryRequest, De
     const verdict = this.#answer(request)
     if (!this.#started) this.#start(request, view)
     else {
-      // In this order, so that a name in both lists is sent again.
-      for (const name of request.resourceNamesUnsubscribe) this.#unsubscribe(name, view)
-      for (const name of request.resourceNamesSubscribe) this.#subscribe(name, view)
+      const { resourceNamesSubscribe: subscribe, resourceNamesUnsubscribe: unsubscribe } = request
+      // A name in both lists is sent again; one that a new wildcard stands in for is told either way.
+      if (subscribe.includes(wildcard)) this.#subscribe(wildcard, view)
+      for (const name of unsubscribe)
+        if (name !== wildcard || !subscribe.includes(wildcard)) this.#unsubscribe(name, view)
+      for (const name of subscribe) if (name !== wildcard) this.#subscribe(name, view)
     }
     return verdict
   }
@@ -73,7 +76,7 @@ export class DeltaSubscription implements Subscription<DeltaDiscoveryRequest, De
   resend(names: Iterable<string>, view: NodeView): void {
     for (const name of names) {
       if (!this.#isSubscribed(name)) continue
-      this.#told.delete(name)
+      this.#distrust(name)
       this.#check(name, view)
     }
   }
@@ -129,7 +132,7 @@ export class DeltaSubscription implements Subscription<DeltaDiscoveryRequest, De
     for (const name of request.resourceNamesSubscribe) if (name !== wildcard) this.#names.add(name)
     for (const [name, version] of has) if (this.#isSubscribed(name)) this.#told.set(name, version)
     for (const name of this.#names) this.#check(name, view)
-    if (this.#wildcard) for (const name of [...view.names(this.typeUrl), ...this.#told.keys()]) this.#check(name, view)
+    if (this.#wildcard) for (const name of [...this.#told.keys(), ...view.names(this.typeUrl)]) this.#check(name, view)
     // Who has nothing yet gets an answer even if there is nothing to have.
     this.#due = has.length === 0
   }
@@ -138,14 +141,14 @@ export class DeltaSubscription implements Subscription<DeltaDiscoveryRequest, De
   #subscribe(name: string, view: NodeView): void {
     if (name !== wildcard) {
       this.#names.add(name)
-      this.#told.delete(name)
+      this.#distrust(name)
       this.#check(name, view)
       return
     }
     this.#wildcard = true
     this.#due = true
-    for (const each of view.names(this.typeUrl)) {
-      this.#told.delete(each)
+    for (const each of [...this.#told.keys(), ...view.names(this.typeUrl)]) {
+      this.#distrust(each)
       this.#check(each, view)
     }
   }
@@ -158,9 +161,13 @@ export class DeltaSubscription implements Subscription<DeltaDiscoveryRequest, De
       return
     }
     if (!this.#names.delete(name)) return
-    this.#forget(name)
+    if (!this.#wildcard) {
+      this.#forget(name)
+      return
+    }
     // The client can't know whether its wildcard has this one too: tell it either way.
-    if (this.#wildcard) this.#check(name, view, 'explain absence')
+    this.#distrust(name)
+    this.#check(name, view, 'explain absence')
   }
 
   #isSubscribed(name: string): boolean {
@@ -188,10 +195,18 @@ export class DeltaSubscription implements Subscription<DeltaDiscoveryRequest, De
     else this.#told.delete(name)
   }
 
+  /** The client may have dropped it, or not: it has no version that counts, but has to be told when it is gone. */
+  #distrust(name: string): void {
+    if (typeof this.#told.get(name) === 'string') this.#told.set(name, '')
+    else this.#told.delete(name)
+  }
+
   #forget(name: string): void {
-    this.#told.delete(name)
     this.#dirty.delete(name)
     this.#missing.delete(name)
     this.#gone.delete(name)
+    // What is under way may find the client interested again when it arrives.
+    if (this.#inFlight?.fresh.includes(name)) this.#distrust(name)
+    else this.#told.delete(name)
   }
 }

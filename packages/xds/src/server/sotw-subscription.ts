@@ -57,6 +57,9 @@ export class SotwSubscription implements Subscription<DiscoveryRequest, Discover
     if (responseNonce === '' && this.#lastNonce !== '' && this.#inFlight === undefined) {
       // Everything has been answered, so this isn't a request that crossed a response: the client begins anew.
       this.#told.clear()
+      this.#names.clear()
+      this.#wildcard = false
+      this.#hasNamed = false
       this.#due = true
       this.#subscribe(request.resourceNames, view)
       return { kind: 'subscription' }

@@ -13,7 +13,8 @@ const parts: Readonly<Record<string, readonly (readonly string[])[]>> = {
   config: [['aeraki', 'proxy', 'config']],
   dns: [['aeraki', 'proxy', 'dns']],
   intercept: [['aeraki', 'proxy', 'intercept']],
-  runtime: [['aeraki', 'proxy', 'runtime']],
+  downstream: [['aeraki', 'proxy', 'downstream']],
+  upstream: [['aeraki', 'proxy', 'upstream']],
   xds: [
     ['aeraki', 'xds'],
     ['aeraki', 'proxy', 'xds'],

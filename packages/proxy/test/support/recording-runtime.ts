@@ -1,5 +1,6 @@
 /** A `Runtime` that does nothing but write down what it is told. */
 import type { ClusterConfig, EndpointsConfig, ListenerConfig, RouteTableConfig } from '../../src/config/model.ts'
+import type { Connection, ConnectionHandler } from '../../src/io/io.ts'
 import type { Runtime, RuntimeSnapshot } from '../../src/runtime.ts'
 
 export class RecordingRuntime implements Runtime {
@@ -46,7 +47,9 @@ export class RecordingRuntime implements Runtime {
     this.calls.push(`remove endpoints ${name}`)
     this.endpoints.delete(name)
   }
-  accept(): undefined {}
+  accept(_name: string, _connection: Connection): ConnectionHandler | undefined {
+    return undefined
+  }
   snapshot(): RuntimeSnapshot {
     return {
       listeners: [...this.listeners.values()].map((config) => ({

@@ -71,7 +71,7 @@ export class ProxyListener implements DownstreamOwner {
    */
   async update(config: ListenerConfig, filter: FilterState): Promise<void> {
     const old = this.#socket
-    if (old === undefined || !sameAddresses(config, this.#config)) {
+    if ((old === undefined && opensSocket(config)) || !sameAddresses(config, this.#config)) {
       this.#socket = await this.#bind(config)
       this.#state = 'listening'
       this.#error = undefined
@@ -116,7 +116,9 @@ export class ProxyListener implements DownstreamOwner {
     if (this.#connections.size === 0) this.#onEmpty?.()
   }
 
-  async #bind(config: ListenerConfig): Promise<Socket> {
+  /** Undefined: its connections come from elsewhere, see `Runtime.accept`. */
+  async #bind(config: ListenerConfig): Promise<Socket | undefined> {
+    if (!opensSocket(config)) return undefined
     const { address, substitute } = config
     try {
       return await this.#listen(address)
@@ -148,8 +150,14 @@ export class ProxyListener implements DownstreamOwner {
   }
 }
 
+function opensSocket(config: ListenerConfig): boolean {
+  return config.bindToPort !== false
+}
+
 function sameAddresses(a: ListenerConfig, b: ListenerConfig): boolean {
-  return sameAddress(a.address, b.address) && sameAddress(a.substitute, b.substitute)
+  return (
+    sameAddress(a.address, b.address) && sameAddress(a.substitute, b.substitute) && opensSocket(a) === opensSocket(b)
+  )
 }
 
 function sameAddress(a: Address | undefined, b: Address | undefined): boolean {

@@ -84,15 +84,15 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
 
   const { namespace, locality } = scenario.consumer
   const node = `sidecar~${CONSUMER_ADDRESS}~demo-consumer.${namespace}~${namespace}.${DOMAIN}`
-  const [consumer] = await Promise.all([
-    startProxy("consumer's proxy", node, locality, []),
-    ...scenario.groups.map((group) => startGroup(group)),
-  ])
+  const consumer = await startProxy("consumer's proxy", node, locality, [])
+  // Before the others: they are told of the service as well, and on one machine one of them can have its address.
+  const serviceAddress = await consumer.admin.listening('outbound', port)
+  await Promise.all(scenario.groups.map((group) => startGroup(group)))
   await Promise.all([...instances.values()].map(({ admin }) => admin.listening('inbound', port)))
   return {
     adminAddress: controlPlane.admin,
     consumerProxy: consumer.admin,
-    serviceAddress: await consumer.admin.listening('outbound', port),
+    serviceAddress,
     runtime: program.runtime.name,
     startGroup,
     stopGroup: async (group) => {

@@ -16,6 +16,7 @@ interface ListenerStatus {
   readonly direction?: string
   readonly state: string
   readonly bound_address?: SocketAddress
+  readonly error?: string
 }
 
 interface DumpEntry {
@@ -55,6 +56,10 @@ export class ProxyAdmin {
       if (found?.state === 'listening' && found.bound_address !== undefined) {
         const { address, port_value } = found.bound_address.socket_address
         return `${address}:${port_value}`
+      }
+      // The proxy tries again, but whoever has the port may have it for long.
+      if (found?.state === 'failed' && found.error?.includes('EADDRINUSE') === true) {
+        throw new AerakiError('DEMO_PORT_TAKEN', found.error)
       }
       if (statuses !== undefined) last = `its listeners are ${JSON.stringify(statuses)}`
       await Promise.race([sleep(POLL_MS), this.#crashed])

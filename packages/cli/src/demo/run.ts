@@ -20,6 +20,7 @@ import { EXAMPLE_PORT, openWorkspace, type Workspace } from './workspace.ts'
 const CONSUMER = join(import.meta.dirname, 'apps/consumer.ts')
 const DRAW_EVERY_MS = 500
 const DESCRIBE_EVERY_MS = 2000
+const PORT_ATTEMPTS = 5
 /** For the last answers. */
 const FINISH_WITHIN_MS = 30_000
 
@@ -41,8 +42,21 @@ const log = getLogger(['aeraki', 'demo'])
 
 /** Resolves with what was measured, when every process is gone and every file removed. Rejects with `AerakiError`. */
 export async function runDemo(options: RunOptions): Promise<Result> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await runOnce(options, EXAMPLE_PORT + attempt)
+    } catch (error) {
+      // Somebody took the port between our looking and our listening.
+      const again = error instanceof AerakiError && error.code === 'DEMO_PORT_TAKEN' && attempt < PORT_ATTEMPTS
+      if (!again) throw error
+      log.warn('Starting again on another port: {reason}', { reason: error.message })
+    }
+  }
+}
+
+async function runOnce(options: RunOptions, wantedPort: number): Promise<Result> {
   const { scenario, durationMs } = options
-  const port = await claimPort(EXAMPLE_PORT)
+  const port = await claimPort(wantedPort)
   const workspace = openWorkspace(scenario, port.port, durationMs === undefined)
   const processes = new Processes((name, line) => log.debug('{name}: {line}', { name, line }))
   const lastResort = () => {

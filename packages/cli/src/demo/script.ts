@@ -13,6 +13,8 @@ import type { Workspace } from './workspace.ts'
 /** A rule is taken in milliseconds; on a machine that is busy with other things, in seconds. */
 const TAKEN_WITHIN_MS = 15_000
 const TAKEN_POLL_MS = 25
+/** Between the steps of a timed run. */
+const LEAST_PAUSE_MS = 400
 /** Pause between the steps of a demo without an end. */
 const LIVE_PAUSE_MS = 8000
 
@@ -46,16 +48,16 @@ export class Script {
 
   /** All that a timed run does, spread over its time; longer when the proxy takes longer. */
   async runFor(durationMs: number): Promise<void> {
-    const started = performance.now()
+    const end = performance.now() + durationMs
     const steps = this.#timedSteps()
     await this.#beginPhase()
     for (const [at, step] of steps.entries()) {
-      await this.#pauseUntil(started + (durationMs * (at + 1)) / (steps.length + 1))
+      await this.#pause(end, steps.length - at)
       this.event = step.what
       await step.run()
       this.event = ''
     }
-    await this.#pauseUntil(started + durationMs)
+    await this.#pause(end, 0)
     this.#endPhase()
   }
 
@@ -68,6 +70,7 @@ export class Script {
       if (step === undefined) continue
       this.event = step.what
       await step.run()
+      this.event = ''
     }
   }
 
@@ -99,7 +102,8 @@ export class Script {
     if (outages.length === 0) return []
     return [
       ...outages.map((group) => ({ what: `stopping ${group}`, run: () => this.#leave(group) })),
-      { what: `starting ${outages.join(' and ')} again`, run: () => this.#comeBack(outages) },
+      // The farthest first: each of them is then the nearest that is there.
+      ...outages.toReversed().map((group) => ({ what: `starting ${group} again`, run: () => this.#comeBack(group) })),
     ]
   }
 
@@ -113,15 +117,16 @@ export class Script {
     await this.#mesh.stopGroup(group)
   }
 
-  async #comeBack(names: readonly string[]): Promise<void> {
+  /** The instance starts first; its entry brings it its configuration, and the calls. */
+  async #comeBack(name: string): Promise<void> {
     this.#endPhase()
-    // The farthest first, so that no call goes to a group that the next step takes it from again.
-    for (const name of names.toReversed()) {
-      const group = this.#group(name)
-      await this.#mesh.startGroup(group)
-      await this.#taken(() => this.#workspace.restore(group.workload))
-      this.#away.splice(this.#away.indexOf(name), 1)
-    }
+    const group = this.#group(name)
+    await this.#mesh.startGroup(group)
+    const before = this.#answeredBy(name)
+    await this.#taken(() => this.#workspace.restore(group.workload))
+    this.#away.splice(this.#away.indexOf(name), 1)
+    // Proxies learn of the entry before the instance's own proxy has opened its listener, or after.
+    await this.#until(() => this.#answeredBy(name) > before, `no call was answered by ${name} after it had come back`)
     await this.#beginPhase()
   }
 
@@ -129,16 +134,22 @@ export class Script {
   async #taken(change: () => void): Promise<void> {
     const before = await this.#mesh.consumerProxy.updates()
     change()
+    const taken = async () => (await this.#mesh.consumerProxy.updates()) > before
+    await this.#until(taken, "the consumer's proxy did not take the change")
+  }
+
+  async #until(condition: () => boolean | Promise<boolean>, otherwise: string): Promise<void> {
     const deadline = performance.now() + TAKEN_WITHIN_MS
-    while ((await this.#mesh.consumerProxy.updates()) <= before) {
+    while (!(await condition())) {
       if (performance.now() > deadline) {
-        throw new AerakiError(
-          'DEMO_NOT_TAKEN',
-          `the consumer's proxy did not take the change within ${TAKEN_WITHIN_MS / 1000} s (${this.event})`,
-        )
+        throw new AerakiError('DEMO_NOT_TAKEN', `${otherwise}, within ${TAKEN_WITHIN_MS / 1000} s (${this.event})`)
       }
       await sleep(TAKEN_POLL_MS)
     }
+  }
+
+  #answeredBy(group: string): number {
+    return sumBy(this.#watch.newest?.calls ?? [], (call) => call.group)[group] ?? 0
   }
 
   async #beginPhase(): Promise<void> {
@@ -163,7 +174,8 @@ export class Script {
     return group
   }
 
-  async #pauseUntil(time: number): Promise<void> {
-    await sleep(Math.max(0, time - performance.now()))
+  /** What is left of the time, shared among the steps to come; long enough to see what the last one did. */
+  async #pause(end: number, stepsToCome: number): Promise<void> {
+    await sleep(Math.max(LEAST_PAUSE_MS, (end - performance.now()) / (stepsToCome + 1)))
   }
 }

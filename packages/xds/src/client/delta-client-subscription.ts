@@ -72,12 +72,10 @@ export class DeltaClientSubscription implements ClientSubscription<DeltaDiscover
 
   answered(response: DeltaDiscoveryResponse, error: string | undefined, isCurrent: boolean): void {
     this.#handling = false
+    for (const name of response.removedResources) this.#has.delete(name)
     if (error === undefined) {
+      for (const name of response.removedResources) this.#shown.delete(name)
       for (const { name, version } of response.resources) if (this.#handled.has(name)) this.#has.set(name, version)
-      for (const name of response.removedResources) {
-        this.#has.delete(name)
-        this.#shown.delete(name)
-      }
     } else {
       // The handler may have taken a part.
       for (const name of this.#handled) this.#has.delete(name)

@@ -43,8 +43,10 @@ export class SotwClientSubscription implements ClientSubscription<DiscoveryReque
   #nonce = ''
   #changed = false
   #handling = false
-  /** Names that the handler is being given, but for those dropped since: it won't have them even if wanted again. */
-  #handled = new Set<string>()
+  /** What the handler is being given, name to version, but for those dropped since: it won't have them even if wanted again. */
+  #handled = new Map<string, string>()
+  /** Names that the handler is being told to drop. */
+  #removed: readonly string[] = []
   #answer: Answer | undefined
 
   constructor(typeUrl: string) {
@@ -98,13 +100,16 @@ export class SotwClientSubscription implements ClientSubscription<DiscoveryReque
 
   received(response: DiscoveryResponse): Update | undefined {
     this.#handling = true
+    this.#handled.clear()
+    this.#removed = []
     const resources = response.resources.map((any) => named(any)).filter(({ name }) => this.#wanted.has(name))
     const present = new Set(resources.map(({ name }) => name))
     for (const name of this.#unsure)
       if (this.#wanted.names.has(name) && !present.has(name)) this.#wanted.again.add(name)
     const changed = resources.filter(({ name, version }) => this.#has.get(name) !== version)
     const removed = this.#missing(resources)
-    this.#handled = present
+    this.#handled = new Map(resources.map(({ name, version }) => [name, version]))
+    this.#removed = removed
     for (const { name } of changed) this.#shown.add(name)
     const isNews = !this.#told || changed.length > 0 || removed.length > 0
     this.#told = true
@@ -113,18 +118,15 @@ export class SotwClientSubscription implements ClientSubscription<DiscoveryReque
 
   answered(response: DiscoveryResponse, error: string | undefined, isCurrent: boolean): void {
     this.#handling = false
+    for (const name of this.#removed) this.#has.delete(name)
     if (error === undefined) {
-      const resources = response.resources.map((any) => named(any))
-      for (const name of this.#missing(resources)) {
-        this.#has.delete(name)
-        this.#shown.delete(name)
-      }
-      for (const { name, version } of resources) if (this.#handled.has(name)) this.#has.set(name, version)
+      for (const name of this.#removed) this.#shown.delete(name)
+      for (const [name, version] of this.#handled) this.#has.set(name, version)
       this.#version = response.versionInfo
       this.#exact = !this.#changed
     } else {
       // The handler may have taken a part.
-      for (const name of this.#handled) this.#has.delete(name)
+      for (const name of this.#handled.keys()) this.#has.delete(name)
       this.#exact = false
     }
     if (!isCurrent) return

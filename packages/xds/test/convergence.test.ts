@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import type { Node } from '../src/gen/envoy/config/core/v3/base_pb.ts'
 import { DeltaClientSubscription } from '../src/client/delta-client-subscription.ts'
 import type { ClientSubscription } from '../src/client/client-subscription.ts'
@@ -107,6 +107,8 @@ class Link<Request, Response> {
       }
       case 'handle':
         return this.#handle()
+      default:
+        return false
     }
   }
 
@@ -146,8 +148,8 @@ class Link<Request, Response> {
   /** What it should have. */
   expected(): ReadonlyMap<string, string> {
     const view = this.#look()
-    const wanted = this.#wants('*') ? view.names(this.#typeUrl) : this.#wanted
-    const pairs = [...wanted].map((name) => [name, view.get(this.#typeUrl, name)?.version] as const)
+    const wanted = this.#wanted === '*' || this.#wants('*') ? view.names(this.#typeUrl) : this.#wanted
+    const pairs = wanted.map((name) => [name, view.get(this.#typeUrl, name)?.version] as const)
     return new Map(pairs.filter((pair): pair is [string, string] => pair[1] !== undefined))
   }
 

@@ -21,6 +21,8 @@ export function createAdsClient(options: AdsClientOptions): AdsClient {
 const defaultBackoff = { baseMs: 500, maxMs: 30_000 }
 const defaultKeepalive = { intervalMs: 10_000, timeoutMs: 5_000 }
 const connectTimeoutMs = 5_000
+/** How long a connection outlives its stream. */
+const lingerMs = 100
 
 const log = getLogger(['aeraki', 'xds', 'client'])
 
@@ -98,7 +100,8 @@ class ReconnectingClient implements AdsClient {
     } catch (error) {
       return error instanceof ConnectError ? error.rawMessage : error instanceof Error ? error.message : String(error)
     } finally {
-      connection.abort()
+      // Not at once: the manager stops listening for errors, and one of a connection that dies just now would be nobody's.
+      setTimeout(() => connection.abort(), lingerMs).unref()
     }
   }
 

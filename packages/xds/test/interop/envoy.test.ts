@@ -70,14 +70,14 @@ for (const apiType of ['GRPC', 'DELTA_GRPC'] as const) {
       })
 
       await t.test('a route to a cluster that comes with it loses no request', async () => {
-        let stop = false
+        const stop = new AbortController()
         const seen: string[] = []
         const asking = (async () => {
-          while (!stop) seen.push(await ask())
+          while (!stop.signal.aborted) seen.push(await ask())
         })()
         provider.set(routes('r', 'b'), endpoints('b', one), cluster('b'))
         await waitFor('the new route', () => seen.at(-1) === 'one')
-        stop = true
+        stop.abort()
         await asking
         assert.deepEqual([...new Set(seen)].toSorted(), ['one', 'two'])
       })

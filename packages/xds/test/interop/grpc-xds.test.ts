@@ -80,6 +80,8 @@ for (const { name, skip, command, script } of clients) {
   })
 }
 
+const same = (bytes: Buffer): Buffer => bytes
+
 /** Returns what calls once and gives the reply. */
 function startClient(t: TestContext, command: string, script: string, adsPort: number): () => Promise<string> {
   const bootstrap = {
@@ -108,7 +110,6 @@ function startClient(t: TestContext, command: string, script: string, adsPort: n
 
 async function backend(t: TestContext, name: string): Promise<number> {
   const server = new Server()
-  const same = (bytes: Buffer): Buffer => bytes
   const method = {
     path: '/test.Echo/Name',
     requestStream: false,

@@ -192,27 +192,27 @@ describe('order', () => {
   })
 })
 
-describe('a cluster that changes', () => {
-  const subscribe = async (client: ReturnType<typeof deltaClient>): Promise<void> => {
-    client.provider.set(cluster('a', 1), item(eds, 'a'))
-    client.send({ typeUrl: cds })
-    client.send({ typeUrl: eds, resourceNamesSubscribe: ['a'] })
-    await client.take()
-    await client.take()
-    client.provider.set(cluster('a', 2))
-    assert.equal(show(await client.next()), 'Cluster a')
-  }
+async function changeCluster(client: ReturnType<typeof deltaClient>): Promise<void> {
+  client.provider.set(cluster('a', 1), item(eds, 'a'))
+  client.send({ typeUrl: cds })
+  client.send({ typeUrl: eds, resourceNamesSubscribe: ['a'] })
+  await client.take()
+  await client.take()
+  client.provider.set(cluster('a', 2))
+  assert.equal(show(await client.next()), 'Cluster a')
+}
 
+describe('a cluster that changes', () => {
   test('is followed by its endpoints for Envoy, which waits for them with its ACK', async () => {
     const client = deltaClient({ userAgent: 'envoy' })
-    await subscribe(client)
+    await changeCluster(client)
     assert.equal(await client.take(), 'ClusterLoadAssignment a')
     client.stream.close()
   })
 
   test('is not for others', async () => {
     const client = deltaClient()
-    await subscribe(client)
+    await changeCluster(client)
     await client.quiet()
     client.stream.close()
   })

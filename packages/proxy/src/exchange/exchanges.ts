@@ -134,7 +134,7 @@ export class Exchanges {
   /** Nobody waits any more: the client is gone. */
   reset(exchange: Exchange): void {
     this.#abandon(exchange)
-    this.#finish(exchange, 'reset')
+    this.#finish(exchange, exchange.client === undefined ? 'mirror' : 'reset')
   }
 
   /** The deadline has come. */

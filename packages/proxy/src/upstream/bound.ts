@@ -130,6 +130,8 @@ export class BoundConnection extends UpstreamConnection implements ExchangeHolde
     }
   }
 
+  protected leave(): void {}
+
   protected connected(): void {
     for (const exchange of this.waiting.takeAll()) this.send(exchange, undefined)
     // The client may have gone in the meantime.

@@ -52,6 +52,7 @@ export abstract class UpstreamConnection extends TimerEntry implements Connectio
   protected connection!: Connection
   protected out: ByteBuffer | undefined = undefined
   readonly #decoder: Decoder
+  #wasOpen = false
   #blocked = false
   #backedUp: BackedUpClient[] = []
   #lastReceived: number
@@ -74,6 +75,8 @@ export abstract class UpstreamConnection extends TimerEntry implements Connectio
   abstract onFrame(frame: Frame): boolean
   /** Ends all its exchanges. */
   protected abstract failAll(type: LocalErrorType, message: string): void
+  /** It takes no more requests. */
+  protected abstract leave(): void
   protected abstract connected(): void
   protected abstract disconnected(wasOpen: boolean, error: Error | undefined): void
 
@@ -124,10 +127,14 @@ export abstract class UpstreamConnection extends TimerEntry implements Connectio
   retire(): void {
     if (this.state !== 'open') return
     this.state = 'retiring'
+    this.leave()
     this.closeIfDone()
   }
 
+  /** Closes at once; its requests fail when it has closed, new ones go elsewhere from now on. */
   destroy(): void {
+    this.state = 'closed'
+    this.leave()
     this.connection.destroy()
   }
 
@@ -137,8 +144,10 @@ export abstract class UpstreamConnection extends TimerEntry implements Connectio
   }
 
   onOpen(): void {
+    if (this.state === 'closed') return
     this.core.clock.refresh()
     this.state = 'open'
+    this.#wasOpen = true
     this.#lastReceived = this.core.clock.now
     this.#lastUsed = this.core.clock.now
     this.endpoint.backoffUntil = 0
@@ -147,6 +156,7 @@ export abstract class UpstreamConnection extends TimerEntry implements Connectio
   }
 
   onData(chunk: Uint8Array): void {
+    if (this.state === 'closed') return
     this.#lastReceived = this.core.clock.refresh()
     this.cluster.stats.bytesReceived.value += chunk.length
     try {
@@ -158,7 +168,7 @@ export abstract class UpstreamConnection extends TimerEntry implements Connectio
 
   onEnd(): void {
     // A server that sends no more answers nothing more.
-    this.connection.destroy()
+    this.destroy()
   }
 
   onDrain(): void {
@@ -170,8 +180,9 @@ export abstract class UpstreamConnection extends TimerEntry implements Connectio
   onClose(error: Error | undefined): void {
     this.core.clock.refresh()
     const { cluster, endpoint, core } = this
-    const wasOpen = this.state !== 'connecting'
+    const wasOpen = this.#wasOpen
     this.state = 'closed'
+    this.leave()
     core.connectionTimers.cancel(this)
     endpoint.connections -= 1
     cluster.connections -= 1
@@ -210,7 +221,7 @@ export abstract class UpstreamConnection extends TimerEntry implements Connectio
     if (protocol.writeHeartbeat !== undefined && heartbeatIntervalMs > 0 && silence >= heartbeatIntervalMs) {
       if (silence >= silentIntervals * heartbeatIntervalMs) {
         cluster.stats.heartbeatTimeouts.value += 1
-        this.connection.destroy()
+        this.destroy()
         return
       }
       cluster.stats.heartbeats.value += 1
@@ -244,9 +255,8 @@ export abstract class UpstreamConnection extends TimerEntry implements Connectio
     } else {
       log.error('a response of {endpoint} failed: {error}', { endpoint: this.endpoint.key, error })
     }
-    this.state = 'closed'
+    this.destroy()
     this.failAll('bad-response', `${this.endpoint.key} sent a malformed response: ${reason}`)
-    this.connection.destroy()
   }
 
   #releaseBackedUp(): void {

@@ -45,7 +45,6 @@ export class ExclusivePool implements UpstreamPool, ConnectionOwner<ExclusiveCon
   retire(): void {
     this.#retired = true
     for (const connection of this.#all) connection.retire()
-    this.#idle.length = 0
   }
 
   destroy(): void {
@@ -59,8 +58,6 @@ export class ExclusivePool implements UpstreamPool, ConnectionOwner<ExclusiveCon
 
   onDisconnected(connection: ExclusiveConnection, wasOpen: boolean, error: Error | undefined): void {
     this.#all.delete(connection)
-    const at = this.#idle.indexOf(connection)
-    if (at >= 0) this.#idle.splice(at, 1)
     if (wasOpen) {
       // Its place may be what somebody waits for.
       this.#connectIfNeeded()
@@ -72,12 +69,19 @@ export class ExclusivePool implements UpstreamPool, ConnectionOwner<ExclusiveCon
     if (exchange !== undefined) this.#core.dispatcher.retry(exchange, error?.message ?? 'closed')
   }
 
+  /** Takes no more requests. */
+  onUnusable(connection: ExclusiveConnection): void {
+    const at = this.#idle.indexOf(connection)
+    if (at >= 0) this.#idle.splice(at, 1)
+  }
+
   /** It can take a request: one that waits, or the next that comes. */
   onFree(connection: ExclusiveConnection): void {
-    const waiting = this.#waiting.shift()
+    const waiting = this.#waiting.shift(connection.tag)
     if (waiting !== undefined) {
       connection.send(waiting, undefined)
-    } else if (this.#retired || this.#idle.length >= this.#core.limits.maxIdleConnections) {
+    } else if (this.#waiting.length > 0 || this.#retired || this.#idle.length >= this.#core.limits.maxIdleConnections) {
+      // (Those that wait are of another tag: it makes room for them.)
       connection.retire()
     } else {
       this.#idle.push(connection)
@@ -88,9 +92,7 @@ export class ExclusivePool implements UpstreamPool, ConnectionOwner<ExclusiveCon
     const idle = this.#idle
     for (let at = idle.length - 1; at >= 0; at -= 1) {
       const connection = idle[at] as ExclusiveConnection
-      if (!connection.open) {
-        idle.splice(at, 1)
-      } else if (connection.tag === tag || connection.tag === undefined) {
+      if (connection.tag === tag || connection.tag === undefined) {
         if (at === idle.length - 1) idle.pop()
         else idle.splice(at, 1)
         return connection
@@ -177,7 +179,6 @@ class ExclusiveConnection extends UpstreamConnection implements ExchangeHolder {
   abandon(exchange: Exchange): void {
     if (this.#exchange !== exchange) return
     this.#exchange = undefined
-    this.state = 'closed'
     this.destroy()
   }
 
@@ -188,6 +189,10 @@ class ExclusiveConnection extends UpstreamConnection implements ExchangeHolder {
     exchange.holder = undefined
     this.cluster.onGatewayFailure(this.endpoint)
     this.core.exchanges.fail(exchange, type, message)
+  }
+
+  protected leave(): void {
+    this.#pool.onUnusable(this)
   }
 
   protected connected(): void {
@@ -203,7 +208,6 @@ class ExclusiveConnection extends UpstreamConnection implements ExchangeHolder {
     if (exchange === undefined) {
       // Nobody asked: what it belongs to can't be known, nor what comes next.
       this.cluster.stats.unexpectedResponses.value += 1
-      this.state = 'closed'
       this.destroy()
       return
     }

@@ -53,8 +53,7 @@ export class MultiplexedPool implements UpstreamPool, ConnectionOwner<Multiplexe
 
   retire(): void {
     this.#retired = true
-    for (const connection of this.#all) if (connection.state === 'open') connection.retire()
-    this.#usable.length = 0
+    for (const connection of this.#all) connection.retire()
   }
 
   destroy(): void {
@@ -68,7 +67,6 @@ export class MultiplexedPool implements UpstreamPool, ConnectionOwner<Multiplexe
 
   onDisconnected(connection: MultiplexedConnection, wasOpen: boolean, error: Error | undefined): void {
     this.#all.delete(connection)
-    this.onUnusable(connection)
     if (wasOpen) return
     this.#cluster.onConnectFailed(this.#endpoint)
     if (this.#usable.length > 0) return
@@ -178,6 +176,10 @@ class MultiplexedConnection extends UpstreamConnection implements ExchangeHolder
     }
   }
 
+  protected leave(): void {
+    this.#pool.onUnusable(this)
+  }
+
   protected connected(): void {
     this.#pool.onConnected(this)
   }
@@ -241,7 +243,6 @@ class MultiplexedConnection extends UpstreamConnection implements ExchangeHolder
   #retireSelf(): void {
     if (this.state !== 'open') return
     this.cluster.stats.connectionsRetired.value += 1
-    this.#pool.onUnusable(this)
     this.retire()
   }
 }

@@ -42,10 +42,12 @@ export class WaitingRequests implements ExchangeHolder {
     this.#queue.push(exchange)
   }
 
-  /** The next one, which is then the caller's. */
-  shift(): Exchange | undefined {
-    const exchange = this.#queue.shift()
+  /** The next one (of this tag, if one is given), which is then the caller's. */
+  shift(tag?: number): Exchange | undefined {
+    const at = tag === undefined ? 0 : this.#queue.findIndex((exchange) => exchange.tag === tag)
+    const exchange = this.#queue[at]
     if (exchange === undefined) return undefined
+    this.#queue.splice(at, 1)
     this.#count(-1)
     exchange.holder = undefined
     return exchange

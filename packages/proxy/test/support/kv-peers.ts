@@ -100,6 +100,7 @@ export class KvClient {
   constructor(socket: Socket) {
     this.socket = socket
     socket.on('error', () => undefined)
+    socket.on('end', () => socket.end())
     this.closed = new Promise((resolve) => {
       socket.on('close', () => {
         this.#isClosed = true

@@ -54,6 +54,9 @@ interface TypeState<Request, Response> {
   lastNack: Nack | undefined
 }
 
+/** Characters of a NACK's reason that are kept. */
+const maxReason = 4096
+
 const log = getLogger(['aeraki', 'xds', 'server'])
 
 /** Those before the bar hold back those after it until they are acknowledged. */
@@ -143,7 +146,7 @@ export class AdsStream<Request extends RequestShape, Response> {
     const counters = this.#options.counters.of(subscription.typeUrl)
     counters.requests++
     const verdict = subscription.receive(request, view)
-    const names = [...subscription.names].length
+    const names = subscription.names.size
     if (names > this.#options.limits.names) {
       throw new AerakiError(
         'XDS_LIMIT',
@@ -216,7 +219,8 @@ export class AdsStream<Request extends RequestShape, Response> {
   }
 
   #nacked(state: TypeState<Request, Response>, verdict: Extract<Verdict, { kind: 'nack' }>): void {
-    const { version, reason, resources } = verdict
+    const { version, resources } = verdict
+    const reason = verdict.reason.slice(0, maxReason)
     state.nacks++
     state.lastNack = { version, reason, resources, at: new Date(), resolved: false }
     log.warn('{node} refused {typeUrl} version {version}: {reason}', {

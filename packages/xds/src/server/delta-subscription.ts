@@ -35,7 +35,7 @@ export class DeltaSubscription implements Subscription<DeltaDiscoveryRequest, De
     this.typeUrl = typeUrl
   }
 
-  get names(): Iterable<string> {
+  get names(): ReadonlySet<string> {
     return this.#names
   }
 
@@ -97,7 +97,7 @@ export class DeltaSubscription implements Subscription<DeltaDiscoveryRequest, De
     for (const name of removed) this.#tellGone(name)
     this.#dirty.clear()
     const version = setVersion(resources)
-    this.#inFlight = { nonce, version, fresh: resources.map(({ name }) => name) }
+    this.#inFlight = { nonce, version, fresh: new Set(resources.map(({ name }) => name)) }
     const response = create(DeltaDiscoveryResponseSchema, {
       systemVersionInfo: version,
       typeUrl: this.typeUrl,
@@ -121,7 +121,7 @@ export class DeltaSubscription implements Subscription<DeltaDiscoveryRequest, De
     this.#inFlight = undefined
     if (errorDetail === undefined) return { kind: 'ack', version: answered.version }
     const { message: reason, code } = errorDetail
-    return { kind: 'nack', version: answered.version, reason, code, resources: answered.fresh }
+    return { kind: 'nack', version: answered.version, reason, code, resources: [...answered.fresh] }
   }
 
   #start(request: DeltaDiscoveryRequest, view: NodeView): void {
@@ -206,7 +206,7 @@ export class DeltaSubscription implements Subscription<DeltaDiscoveryRequest, De
     this.#missing.delete(name)
     this.#gone.delete(name)
     // What is under way may find the client interested again when it arrives.
-    if (this.#inFlight?.fresh.includes(name)) this.#distrust(name)
+    if (this.#inFlight?.fresh.has(name)) this.#distrust(name)
     else this.#told.delete(name)
   }
 }

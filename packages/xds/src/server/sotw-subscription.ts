@@ -35,7 +35,7 @@ export class SotwSubscription implements Subscription<DiscoveryRequest, Discover
     this.#complete = isCompleteType(typeUrl)
   }
 
-  get names(): Iterable<string> {
+  get names(): ReadonlySet<string> {
     return this.#names
   }
 
@@ -72,7 +72,7 @@ export class SotwSubscription implements Subscription<DiscoveryRequest, Discover
     const { errorDetail } = request
     if (errorDetail === undefined) return { kind: 'ack', version: answered.version }
     const { message: reason, code } = errorDetail
-    return { kind: 'nack', version: answered.version, reason, code, resources: answered.fresh }
+    return { kind: 'nack', version: answered.version, reason, code, resources: [...answered.fresh] }
   }
 
   changed(names: ReadonlySet<string>, view: NodeView): void {
@@ -105,7 +105,7 @@ export class SotwSubscription implements Subscription<DiscoveryRequest, Discover
     else for (const resource of resources) this.#told.set(resource.name, resource)
     const version = setVersion(resources)
     this.#lastNonce = nonce
-    this.#inFlight = { nonce, version, fresh: fresh.map(({ name }) => name) }
+    this.#inFlight = { nonce, version, fresh: new Set(fresh.map(({ name }) => name)) }
     const response = create(DiscoveryResponseSchema, {
       versionInfo: version,
       typeUrl: this.typeUrl,

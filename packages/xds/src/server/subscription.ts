@@ -29,7 +29,8 @@ export interface Subscription<Request, Response> {
    * With `part` 'changes' whatever was removed is still shown as it was.
    */
   next(part: 'changes' | 'everything', view: NodeView, nonce: string): Outgoing<Response> | undefined
-  readonly names: Iterable<string>
+  /** What is subscribed by name. */
+  readonly names: ReadonlySet<string>
   readonly isWildcard: boolean
 }
 
@@ -63,5 +64,5 @@ export interface InFlight {
   readonly nonce: string
   readonly version: string
   /** Names of what was new in it. */
-  readonly fresh: readonly string[]
+  readonly fresh: ReadonlySet<string>
 }

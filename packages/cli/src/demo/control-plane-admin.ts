@@ -1,4 +1,5 @@
 /** What the demo asks the control plane's admin pages. */
+import { isAbsolute, relative } from 'node:path'
 
 interface Diagnostic {
   readonly file: string
@@ -9,12 +10,18 @@ interface Diagnostic {
   readonly message: string
 }
 
-/** Errors in the folder, one line each: what a user's edit got wrong. The rules that are as the talk has them only warn. */
-export async function mistakesIn(adminAddress: string): Promise<string[]> {
+/**
+ * Errors in the folder: what a user's edit got wrong; two lines each, with the place relative to the folder. The rules that
+ * are as the talk has them only warn.
+ */
+export async function mistakesIn(adminAddress: string, folder: string): Promise<string[]> {
   const response = await fetch(`http://${adminAddress}/diagnostics`, { signal: AbortSignal.timeout(5000) })
   if (!response.ok) throw new Error(`the control plane's /diagnostics answered ${response.status}`)
   const diagnostics = (await response.json()) as readonly Diagnostic[]
   return diagnostics
     .filter((diagnostic) => diagnostic.severity === 'error')
-    .map(({ file, line, column, field, message }) => `${file}:${line}:${column} ${field}: ${message}`)
+    .flatMap(({ file, line, column, field, message }) => [
+      `${isAbsolute(file) ? relative(folder, file) : file}:${line}:${column} ${field}`,
+      `  ${message}; the last good one stays in force`,
+    ])
 }

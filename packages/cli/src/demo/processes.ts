@@ -8,6 +8,9 @@ const GRACE_MS = 3000
 /** Lines of each process's output that are kept to explain its death. */
 const KEPT_LINES = 20
 
+/** Ctrl-C in a terminal is for the demo, which then ends the others in order. */
+const OWN_GROUP = { detached: true } as const
+
 export interface Child {
   readonly name: string
   readonly process: ChildProcess
@@ -25,7 +28,7 @@ export class Processes {
   readonly #onLine: (name: string, line: string) => void
   #crash: ((error: Error) => void) | undefined
   #over = false
-  /** Rejects when a process ends that nobody stopped. */
+  /** Rejects when a process ends that nobody stopped, and at the end. */
   readonly crashed: Promise<never>
 
   /** `onLine` gets every line that any of them writes. */
@@ -41,17 +44,19 @@ export class Processes {
   /** Any program. */
   start(name: string, program: string, args: readonly string[]): Child {
     this.#refuseWhenOver()
-    return this.#watch(name, spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] }))
+    return this.#watch(name, spawn(program, args, { ...OWN_GROUP, stdio: ['ignore', 'pipe', 'pipe'] }))
   }
 
   /** A Node script that talks over Node's channel, and ends when the channel does. */
   fork(name: string, script: string, args: readonly string[]): Child {
     this.#refuseWhenOver()
-    return this.#watch(name, fork(script, args, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] }))
+    return this.#watch(name, fork(script, args, { ...OWN_GROUP, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] }))
   }
 
   async stopAll(): Promise<void> {
     this.#over = true
+    // For those who still wait for one of them.
+    this.#crash?.(new AerakiError('DEMO_INTERRUPTED', 'the demo is over'))
     // The callers before what they call.
     for (const child of [...this.#children].toReversed()) await child.stop()
   }

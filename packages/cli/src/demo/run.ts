@@ -64,12 +64,14 @@ async function runOnce(options: RunOptions, wantedPort: number): Promise<Result>
     workspace.close()
   }
   process.once('exit', lastResort)
+  const over = new AbortController()
   try {
-    const result = runIn(workspace, port.port, processes, options)
+    const result = runIn(workspace, port.port, processes, options, over)
     // Whatever still fails after the race is a consequence of how it ended.
     result.catch((error: unknown) => log.debug('The run ended: {error}', { error }))
     return await Promise.race([result, processes.crashed])
   } finally {
+    over.abort()
     await processes.stopAll()
     workspace.close()
     port.release()
@@ -77,7 +79,14 @@ async function runOnce(options: RunOptions, wantedPort: number): Promise<Result>
   }
 }
 
-async function runIn(workspace: Workspace, port: number, processes: Processes, options: RunOptions): Promise<Result> {
+/** Aborts `over` when the acting part has ended; stops acting when somebody else aborts it. */
+async function runIn(
+  workspace: Workspace,
+  port: number,
+  processes: Processes,
+  options: RunOptions,
+  over: AbortController,
+): Promise<Result> {
   const { scenario, durationMs, interrupted } = options
   log.info('Starting {scenario}: {summary}.', { scenario: scenario.name, summary: scenario.summary })
   const starting = startMesh({ scenario, workspace, port, processes, runtime: options.runtime })
@@ -88,11 +97,11 @@ async function runIn(workspace: Workspace, port: number, processes: Processes, o
   const watch = startConsumer(processes, mesh, options)
   const started = performance.now()
   const seconds = () => (performance.now() - started) / 1000
-  const script = new Script(scenario, workspace, mesh, watch)
-
-  const over = new AbortController()
+  const script = new Script(scenario, workspace, mesh, watch, over.signal)
   const showing = show({ options, workspace, mesh, watch, script, updatesBefore, seconds, over: over.signal })
   const acting = durationMs === undefined ? script.runForever() : script.runFor(durationMs)
+  // It ends with `over` too, whoever is listening then.
+  acting.catch((error: unknown) => log.debug('The script ended: {error}', { error }))
   try {
     await Promise.race([acting, aborted(interrupted)])
   } finally {
@@ -184,7 +193,7 @@ async function take(showing: Showing): Promise<Picture | undefined> {
       reloads: (await mesh.consumerProxy.updates()) - showing.updatesBefore,
       ruleFile: workspace.shown(scenario.rule),
       rule: await mesh.consumerProxy.rulesInForce(),
-      mistakes: await mistakesIn(mesh.adminAddress),
+      mistakes: await mistakesIn(mesh.adminAddress, workspace.folder),
       event: script.event,
       hint: scenario.hint,
     }

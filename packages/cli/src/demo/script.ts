@@ -30,15 +30,18 @@ export class Script {
   readonly #watch: ConsumerWatch
   readonly #away: string[] = []
   readonly #phases: Phase[] = []
+  readonly #over: AbortSignal
   #phaseBegan: Record<string, number> | undefined
   /** What is being done, for the view; empty when nothing is. */
   event = ''
 
-  constructor(scenario: Scenario, workspace: Workspace, mesh: Mesh, watch: ConsumerWatch) {
+  /** Once `over`, what is under way rejects with its reason. */
+  constructor(scenario: Scenario, workspace: Workspace, mesh: Mesh, watch: ConsumerWatch, over: AbortSignal) {
     this.#scenario = scenario
     this.#workspace = workspace
     this.#mesh = mesh
     this.#watch = watch
+    this.#over = over
   }
 
   /** Groups that are away. */
@@ -65,7 +68,7 @@ export class Script {
   async runForever(): Promise<never> {
     const steps = this.#outageSteps()
     for (let at = 0; ; at++) {
-      await sleep(LIVE_PAUSE_MS)
+      await this.#sleep(LIVE_PAUSE_MS)
       const step = steps[at % Math.max(1, steps.length)]
       if (step === undefined) continue
       this.event = step.what
@@ -144,7 +147,7 @@ export class Script {
       if (performance.now() > deadline) {
         throw new AerakiError('DEMO_NOT_TAKEN', `${otherwise}, within ${TAKEN_WITHIN_MS / 1000} s (${this.event})`)
       }
-      await sleep(TAKEN_POLL_MS)
+      await this.#sleep(TAKEN_POLL_MS)
     }
   }
 
@@ -176,6 +179,10 @@ export class Script {
 
   /** What is left of the time, shared among the steps to come; long enough to see what the last one did. */
   async #pause(end: number, stepsToCome: number): Promise<void> {
-    await sleep(Math.max(LEAST_PAUSE_MS, (end - performance.now()) / (stepsToCome + 1)))
+    await this.#sleep(Math.max(LEAST_PAUSE_MS, (end - performance.now()) / (stepsToCome + 1)))
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.#over })
   }
 }

@@ -193,8 +193,6 @@ async function run(): Promise<void> {
   })
 }
 
-// The demo ends its apps itself; Ctrl-C in the terminal reaches the whole process group.
-process.on('SIGINT', () => {})
 try {
   await run()
 } catch (error) {

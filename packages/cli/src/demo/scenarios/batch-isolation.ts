@@ -2,7 +2,7 @@ import { replaceOnce, sumBy, type Scenario } from '../scenario.ts'
 
 export const batchIsolation: Scenario = {
   name: 'batch-isolation',
-  summary: 'batch jobs and users served by instances of their own, by the attachment batchJob (VirtualService)',
+  summary: 'batch jobs and users on instances of their own, by attachment batchJob (VirtualService)',
   groups: [
     { name: 'batchjob', workload: 'workload-batchjob.yaml' },
     { name: 'user', workload: 'workload-user.yaml' },

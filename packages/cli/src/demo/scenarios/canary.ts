@@ -4,7 +4,7 @@ const TRACING = '100'
 
 export const canary: Scenario = {
   name: 'canary',
-  summary: 'calls with user=test to v2, with the attachment tracing=100 added (the early form of MetaRouter)',
+  summary: 'user=test to v2, with the attachment tracing=100 added (early form of MetaRouter)',
   groups: [
     { name: 'v1', workload: 'workload-v1.yaml' },
     { name: 'v2', workload: 'workload-v2.yaml' },

@@ -5,7 +5,7 @@ const NEAREST_FIRST = ['ap-guangzhou/zone-1', 'ap-guangzhou/zone-2', 'ap-shangha
 
 export const locality: Scenario = {
   name: 'locality',
-  summary: 'calls stay in the zone, then in the region, then go elsewhere, as instances go and come (DestinationRule)',
+  summary: 'same zone, then same region, then elsewhere, as instances go and come (DestinationRule)',
   groups: [
     { name: 'ap-guangzhou/zone-1', workload: 'workload-guangzhou-1.yaml' },
     { name: 'ap-guangzhou/zone-2', workload: 'workload-guangzhou-2.yaml' },

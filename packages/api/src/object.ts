@@ -22,8 +22,11 @@ export interface ObjectOf<K extends Kind> {
   readonly spec: Specs[K]
   /** Where the object begins. */
   readonly source: Position
-  /** Set where the object was written as another kind: the early `networking.aeraki.io` VirtualService. */
-  readonly convertedFrom?: { readonly apiVersion: string; readonly kind: string }
+  /**
+   * Set where the object was written as another one, the early `networking.aeraki.io` VirtualService, of the same
+   * namespace: errors in its form name that one.
+   */
+  readonly convertedFrom?: { readonly apiVersion: string; readonly kind: string; readonly name: string }
   /**
    * Where a field stands, such as `spec.http[0].route[1].weight`; for one that is not written, the nearest one around it.
    * Reads the text again, so it is for messages, not for hot paths.

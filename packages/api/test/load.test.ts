@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import {
@@ -86,12 +86,6 @@ describe('loading a text', () => {
   test('a key that comes twice is an error at the second', () => {
     const { diagnostics } = loadResources(`${router('a')}  hosts: [b]\n`, 'x.yaml')
     assert.deepEqual(codes(diagnostics), ['API_YAML_SYNTAX 6:3'])
-  })
-
-  test('an object with an error is named among the rejected', () => {
-    const { objects, rejected } = loadResources(`${router('a', '\n  x: 1')}---\n${router('b')}`, 'x.yaml')
-    assert.deepEqual(rejected, [{ kind: 'MetaRouter', metadata: { namespace: 'default', name: 'a' } }])
-    assert.equal(objects.length, 1)
   })
 
   test('the same object twice is an error that names both places', () => {
@@ -210,10 +204,9 @@ spec:
   - destination:
       host: a..b
 `
-    const { objects, diagnostics, rejected } = loadResources(text, 'x.yaml')
+    const { objects, diagnostics } = loadResources(text, 'x.yaml')
     assert.deepEqual(objects, [])
     assert.deepEqual(codes(diagnostics), ['API_EARLY_FORM 1:13', 'API_BAD_HOST 8:13'])
-    assert.deepEqual(rejected, [{ kind: 'MetaRouter', metadata: { namespace: 'default', name: 'early' } }])
   })
 
   test('any text is answered with diagnostics and never with an exception', () => {
@@ -394,5 +387,62 @@ describe('loading files and folders', () => {
     ])
     const fine = validatePaths([join(folder, 'a.yml')])
     assert.deepEqual([fine.exitCode, fine.diagnostics.map(({ code }) => code)], [0, ['API_UNKNOWN_HOST']])
+  })
+})
+
+const findings = (text: string) =>
+  loadResources(text, 'x.yaml').diagnostics.map(({ code, message }) => `${code} ${message}`)
+
+const patch = (value: string) =>
+  `&x {apiVersion: networking.istio.io/v1alpha3, kind: EnvoyFilter, metadata: {name: x}, spec: {configPatches: [{applyTo: CLUSTER, patch: {operation: ADD, value: ${value}}}]}}`
+
+const nested = (depth: number) => `a: ${'['.repeat(depth)}${']'.repeat(depth)}`
+
+const empty = Array.from({ length: 200 }, () => '    - {match: , route: [{destination: {host: a.b}}]}').join('\n')
+const routesThen = (last: string) =>
+  `apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\nspec:\n  hosts: [a.b]\n  http:\n${empty}\n${last}`
+
+describe('hostile texts', () => {
+  test('a value that contains itself by an alias is an error, not an endless walk', () => {
+    assert.deepEqual(findings(patch('*x')), ['API_YAML_SYNTAX an alias stands inside what it stands for'])
+    assert.deepEqual(findings(patch('{a: &y {b: 1}, c: *y}')), [])
+  })
+
+  test('what is nested beyond all measure is an error', () => {
+    assert.deepEqual(findings(nested(20_000)), ['API_YAML_SYNTAX nested too deep'])
+    assert.deepEqual(findings(nested(300)), ['API_YAML_SYNTAX nested more than 200 deep'])
+  })
+
+  test('thousands of mistakes in one object are not listed one by one, and the object stays refused', () => {
+    const warned = loadResources(routesThen(''), 'x.yaml')
+    assert.equal(warned.objects.length, 1)
+    assert.equal(warned.diagnostics.length, 101)
+    const refused = loadResources(routesThen('  exportTo: 5\n'), 'x.yaml')
+    assert.deepEqual(refused.objects, [])
+    assert.deepEqual(
+      refused.diagnostics.flatMap(({ severity, field }) => (severity === 'error' ? [field] : [])),
+      ['spec.exportTo'],
+    )
+    const unknown = Array.from({ length: 20_000 }, (_, i) => `k${i}: 1`).join(', ')
+    const { diagnostics } = loadResources(
+      `{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: x}, spec: {host: a.b, ${unknown}}}`,
+      'x.yaml',
+    )
+    assert.equal(diagnostics.length, 101)
+    assert.equal(diagnostics.at(-1)?.code, 'API_TOO_MANY_FINDINGS')
+  })
+
+  test('a link that leads to itself does not hide the folder’s other files', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'aeraki-links-'))
+    symlinkSync('loop.yaml', join(folder, 'loop.yaml'))
+    symlinkSync('nowhere', join(folder, 'dangling.yaml'))
+    writeFileSync(join(folder, 'good.yaml'), router('a'))
+    const { objects, diagnostics } = loadPath(folder)
+    rmSync(folder, { recursive: true })
+    assert.equal(objects.length, 1)
+    assert.deepEqual(
+      diagnostics.map(({ code, file }) => [code, basename(file)]),
+      [['API_UNREADABLE', 'loop.yaml']],
+    )
   })
 })

@@ -6,8 +6,6 @@ import {
   formatLocality,
   formatPath,
   hostCovers,
-  hostsMatch,
-  mostSpecificHost,
   parseDuration,
   parseLocality,
   parsePath,
@@ -106,25 +104,10 @@ describe('hosts', () => {
     assert.ok(hostCovers('A.b', 'a.B'))
   })
 
-  test('two hosts match where a name can be of both, whichever comes first', () => {
-    assert.ok(hostsMatch('*.b', 'a.b'))
-    assert.ok(hostsMatch('*.b', '*.a.b'))
-    assert.ok(!hostsMatch('*.b', '*.c'))
-    const host = fc
-      .array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 3 })
-      .chain((labels) => fc.constantFrom(labels.join('.'), `*.${labels.join('.')}`, '*'))
-    fc.assert(
-      fc.property(host, host, (a, b) => {
-        assert.equal(hostsMatch(a, b), hostsMatch(b, a))
-        if (hostCovers(a, b)) assert.ok(hostsMatch(a, b))
-      }),
-    )
-  })
-
-  test('the most specific pattern is the host itself, else the longest wildcard', () => {
-    assert.equal(mostSpecificHost('a.b.c', ['*', '*.c', '*.b.c', 'x.c']), '*.b.c')
-    assert.equal(mostSpecificHost('a.b.c', ['*.b.c', 'a.b.c']), 'a.b.c')
-    assert.equal(mostSpecificHost('a', ['b']), undefined)
+  test('case and a dot at the end make no other host', () => {
+    assert.equal(expandHost('Orders.Shop.Example.', 'x'), 'orders.shop.example')
+    assert.equal(expandHost('Cart', 'shop'), 'cart.shop.svc.cluster.local')
+    assert.ok(hostCovers('*.Shop.Example', 'orders.shop.example.'))
   })
 })
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { parse } from 'yaml'
-import { definitionOf, type Kind } from '../src/index.ts'
+import { definitionOf, type Kind, loadResources } from '../src/index.ts'
 import { findings } from './findings.ts'
 
 /** What it is about, the spec in YAML, and the findings. */
@@ -557,4 +557,15 @@ test('a mesh-wide kind takes no namespace', () => {
   assert.deepEqual(findings('ApplicationProtocol', spec, { namespace: 'shop' }), [
     'warning API_NAMESPACE_IGNORED metadata.namespace',
   ])
+})
+
+const virtualService = (weight: number, timeout: string) =>
+  `{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: a}, spec: {hosts: [a.b], http: [{timeout: ${timeout}, route: [${Array(3).fill(`{destination: {host: a.b}, weight: ${weight}}`).join(', ')}]}]}}`
+const errors = (text: string) =>
+  loadResources(text, 'x.yaml').diagnostics.flatMap(({ severity, code }) => (severity === 'error' ? [code] : []))
+
+test('weights that no uint32 can sum, and durations of more than 292 years, are errors', () => {
+  assert.deepEqual(errors(virtualService(1_431_655_765, '2540400h')), [])
+  assert.deepEqual(errors(virtualService(1_431_655_766, '1s')), ['API_BAD_WEIGHTS'])
+  assert.deepEqual(errors(virtualService(1, '2562048h')), ['API_BAD_DURATION'])
 })

@@ -129,7 +129,11 @@ describe('the blocks of the seed talk', () => {
 
   test('the early form becomes a MetaRouter', () => {
     const { object, warnings } = only('canary-early-form.yaml', 'MetaRouter')
-    assert.deepEqual(object.convertedFrom, { apiVersion: 'networking.aeraki.io/v1alpha1', kind: 'VirtualService' })
+    assert.deepEqual(object.convertedFrom, {
+      apiVersion: 'networking.aeraki.io/v1alpha1',
+      kind: 'VirtualService',
+      name: object.metadata.name,
+    })
     assert.deepEqual(object.metadata.annotations, { 'aeraki.io/protocol': 'dubbo' })
     assert.deepEqual(object.spec, {
       hosts: [demo],

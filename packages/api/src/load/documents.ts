@@ -50,12 +50,40 @@ function readDocument(
   // Nothing between two `---`.
   if (value === null || value === undefined) return
   const tree = new DocumentTree(file, document)
+  const problem = shapeProblem(value)
+  if (problem !== undefined) {
+    diagnostics.push(fileError(file, document.range[0], 'API_YAML_SYNTAX', problem, 'Write the value out, flatter.'))
+    return
+  }
   const items = itemsOfList(value)
   if (items === undefined) onResource({ value, locator: new DocumentLocator(tree, []), oddities })
   for (const [i, item] of (items ?? []).entries()) {
     onResource({ value: item, locator: new DocumentLocator(tree, ['items', i]), oddities })
   }
   tree.release()
+}
+
+/** No resource is nested deeper, and what walks one may recurse. */
+const deepest = 200
+
+/** Aliases can make a value that contains itself. Looks at each value once, however often aliases repeat it. */
+function shapeProblem(root: unknown): string | undefined {
+  const open = new Set<unknown>()
+  const done = new Set<unknown>()
+  function visit(value: unknown): string | undefined {
+    if (typeof value !== 'object' || value === null || done.has(value)) return undefined
+    if (open.has(value)) return 'an alias stands inside what it stands for'
+    if (open.size === deepest) return `nested more than ${deepest} deep`
+    open.add(value)
+    for (const each of Object.values(value)) {
+      const problem = visit(each)
+      if (problem !== undefined) return problem
+    }
+    open.delete(value)
+    done.add(value)
+    return undefined
+  }
+  return visit(root)
 }
 
 function itemsOfList(value: unknown): readonly unknown[] | undefined {
@@ -70,7 +98,8 @@ function isFatal(error: YAMLError): boolean {
 }
 
 function syntaxError(file: FileText, error: YAMLError, contents: unknown): Diagnostic {
-  const [what = error.message] = error.message.split(' at line ')
+  const [first = error.message] = error.message.split(' at line ')
+  const what = first.startsWith('Maximum call stack') ? 'nested too deep' : first
   const looksLikePatch = /^\s*(#.*\n\s*)*- applyTo\b/.test(file.text) && contents !== null
   const remedy = looksLikePatch
     ? 'This begins like a patch of an EnvoyFilter: put it under spec.configPatches of one, indented as a whole.'

@@ -17,22 +17,12 @@ import type { Locator } from './locator.ts'
 import { readMetadata } from './metadata.ts'
 import { type Identity, Report } from './report.ts'
 
-/** An object that has errors: what it would have been. */
-export interface RejectedObject {
-  readonly kind: Kind
-  readonly metadata: { readonly namespace: string; readonly name: string }
-}
-
 export interface ReadResult {
   readonly objects: readonly LoadedObject[]
-  readonly rejected: readonly RejectedObject[]
   readonly diagnostics: readonly Diagnostic[]
 }
 
-interface Origin {
-  readonly apiVersion: string
-  readonly kind: string
-}
+type Origin = NonNullable<LoadedObject['convertedFrom']>
 
 /** Reads one resource, whose value is rewritten on the way. */
 export function readResource(value: unknown, locator: Locator): ReadResult {
@@ -40,43 +30,38 @@ export function readResource(value: unknown, locator: Locator): ReadResult {
   const report = new Report(locator, identity)
   if (problem?.severity === 'error') report.error(problem)
   else if (problem !== undefined) report.warn(problem)
-  if (!isRecord(value)) return { objects: [], rejected: [], diagnostics: report.diagnostics }
-  if (definition !== undefined) return readAs(definition, value, identity, report)
+  if (!isRecord(value)) return { objects: [], diagnostics: report.diagnostics }
+  if (definition !== undefined) return readAs(definition, value, report)
   if (isEarlyVirtualService(value)) return readEarlyForm(value, identity, report)
-  return { objects: [], rejected: [], diagnostics: report.diagnostics }
+  return { objects: [], diagnostics: report.diagnostics }
 }
 
 function readAs(
   definition: KindDefinition,
   value: Record<string, unknown>,
-  identity: Identity,
   report: Report,
   convertedFrom?: Origin,
 ): ReadResult {
   const object = readBody(value, definition, report, convertedFrom)
-  const { diagnostics } = report
-  if (object !== undefined) return { objects: [object], rejected: [], diagnostics }
-  return { objects: [], rejected: rejectedObject(definition.kind, identity), diagnostics }
+  return { objects: object === undefined ? [] : [object], diagnostics: report.diagnostics }
 }
 
 function readEarlyForm(value: Record<string, unknown>, identity: Identity, report: Report): ReadResult {
-  const origin: Origin = { apiVersion: String(value['apiVersion']), kind: String(value['kind']) }
+  const origin: Origin = {
+    apiVersion: String(value['apiVersion']),
+    kind: String(value['kind']),
+    name: identity.name ?? '',
+  }
   const converted = convertEarlyVirtualService(value, report)
   const results = converted.map((each) => {
     const { name } = isRecord(each.value['metadata']) ? each.value['metadata'] : {}
     const own: Identity = { ...identity, kind: 'MetaRouter', name: typeof name === 'string' ? name : identity.name }
-    return readAs(definitionOf('MetaRouter'), each.value, own, report.derive(own, each.moves), origin)
+    return readAs(definitionOf('MetaRouter'), each.value, report.derive(own, each.moves), origin)
   })
   return {
     objects: results.flatMap((each) => each.objects),
-    rejected:
-      converted.length === 0 ? rejectedObject('MetaRouter', identity) : results.flatMap((each) => each.rejected),
     diagnostics: [...report.diagnostics, ...results.flatMap((each) => each.diagnostics)],
   }
-}
-
-function rejectedObject(kind: Kind, { namespace, name }: Identity): RejectedObject[] {
-  return name === undefined ? [] : [{ kind, metadata: { namespace: namespace ?? 'default', name } }]
 }
 
 function readBody(

@@ -19,6 +19,9 @@ export interface Finding {
   readonly at?: Part
 }
 
+/** Of one object and severity. Each costs a search for its place in the text, and nobody reads the hundred-and-first. */
+const mostFindings = 100
+
 /**
  * Paths are those of the object as it is read; positions those of the text. A move says that what is written at one place
  * is read as if it stood at another, so that later findings still point to the text.
@@ -28,7 +31,7 @@ export class Report {
   readonly #identity: Identity
   readonly #moves: Move[] = []
   #locator: Locator
-  #errors = 0
+  readonly #counts: Record<Severity, number> = { error: 0, warning: 0 }
 
   constructor(locator: Locator, identity: Identity) {
     this.#locator = locator
@@ -36,7 +39,7 @@ export class Report {
   }
 
   get failed(): boolean {
-    return this.#errors > 0
+    return this.#counts.error > 0
   }
 
   /** Where things stand in the text, with the moves so far. */
@@ -46,7 +49,6 @@ export class Report {
   }
 
   error(finding: Finding): void {
-    this.#errors++
     this.#add('error', finding)
   }
 
@@ -63,7 +65,15 @@ export class Report {
     this.#moves.push({ read, written })
   }
 
-  #add(severity: Severity, { code, path, message, remedy, value, at = 'value' }: Finding): void {
+  #add(severity: Severity, finding: Finding): void {
+    const count = ++this.#counts[severity]
+    if (count <= mostFindings) this.#push(severity, finding)
+    if (count !== mostFindings + 1) return
+    const message = `more than ${mostFindings} ${severity}s; the others are not listed`
+    this.#push(severity, { code: 'API_TOO_MANY_FINDINGS', path: [], message, remedy: 'Correct those before it first.' })
+  }
+
+  #push(severity: Severity, { code, path, message, remedy, value, at = 'value' }: Finding): void {
     const position = this.locator.locate(path, at)
     this.diagnostics.push({
       severity,

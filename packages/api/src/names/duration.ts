@@ -5,7 +5,7 @@
  *     part     = number unit            number = digits [ "." digits ] | "." digits
  *     unit     = "ns" | "us" | "µs" | "ms" | "s" | "m" | "h"
  *
- * https://pkg.go.dev/time#ParseDuration
+ * https://pkg.go.dev/time#ParseDuration; like there, the longest is 2^63 - 1 ns, 292 years.
  */
 import { AerakiError } from '../errors.ts'
 
@@ -23,6 +23,8 @@ const milliseconds: Readonly<Record<string, number>> = {
 const whole = /^([+-]?)(0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/
 const part = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g
 
+const longest = 2 ** 63 / 1e6
+
 /** Milliseconds, possibly with a fraction; undefined for what is no duration. */
 export function tryParseDuration(text: string): number | undefined {
   const match = whole.exec(text)
@@ -30,6 +32,7 @@ export function tryParseDuration(text: string): number | undefined {
   const [, sign, parts = ''] = match
   let sum = 0
   for (const [, number, unit = ''] of parts.matchAll(part)) sum += Number(number) * (milliseconds[unit] ?? 0)
+  if (sum >= longest) return undefined
   return sign === '-' ? -sum : sum
 }
 

@@ -5,7 +5,7 @@
 import { type Diagnostic, formatPosition } from '../diagnostic.ts'
 import { type FieldPath, formatPath } from '../field-path.ts'
 import { protocolAnnotation } from '../load/early-form.ts'
-import { expandHost, hostCovers, isWildcard } from '../names/host.ts'
+import { canonicalHost, expandHost, hostCovers, isWildcard } from '../names/host.ts'
 import { nearest } from '../names/nearest.ts'
 import { protocolOfPort } from '../names/protocol.ts'
 import { isKind, keyOf, type LoadedObject, type ObjectOf } from '../object.ts'
@@ -44,14 +44,14 @@ class SetIndex {
 
   #addService(object: ObjectOf<'ServiceEntry'>): void {
     for (const host of object.spec.hosts) {
-      const key = host.toLowerCase()
+      const key = canonicalHost(host)
       if (isWildcard(key)) this.#wildcardServices.push([key, object])
       else if (!this.#services.has(key)) this.#services.set(key, object)
     }
   }
 
   #addRule(object: ObjectOf<'DestinationRule'>): void {
-    const key = expandHost(object.spec.host, object.metadata.namespace).toLowerCase()
+    const key = expandHost(object.spec.host, object.metadata.namespace)
     if (isWildcard(key)) this.#wildcardRules.push([key, object])
     else this.#rules.set(key, [...(this.#rules.get(key) ?? []), object])
   }
@@ -62,7 +62,7 @@ class SetIndex {
 
   /** The host as written, and as the short name of a service of the namespace. */
   serviceOf(host: string, namespace: string): ObjectOf<'ServiceEntry'> | undefined {
-    for (const name of [host.toLowerCase(), expandHost(host, namespace).toLowerCase()]) {
+    for (const name of [canonicalHost(host), expandHost(host, namespace)]) {
       const exact =
         this.#services.get(name) ?? this.#wildcardServices.find(([wildcard]) => hostCovers(wildcard, name))?.[1]
       if (exact !== undefined) return exact
@@ -78,7 +78,7 @@ class SetIndex {
   }
 
   subsetsOf(host: string, namespace: string): string[] {
-    const key = expandHost(host, namespace).toLowerCase()
+    const key = expandHost(host, namespace)
     const wild = this.#wildcardRules.filter(([wildcard]) => hostCovers(wildcard, key)).map(([, rule]) => rule)
     const rules = [...(this.#rules.get(key) ?? []), ...wild]
     return rules.flatMap(({ spec }) => (spec.subsets ?? []).map(({ name }) => name))
@@ -226,7 +226,7 @@ function checkOnePerHost(objects: readonly LoadedObject[], diagnostics: Diagnost
   const first = new Map<string, LoadedObject>()
   for (const object of objects) {
     for (const [i, host] of routedHosts(object).entries()) {
-      const key = `${object.kind} ${expandHost(host, object.metadata.namespace).toLowerCase()}`
+      const key = `${object.kind} ${expandHost(host, object.metadata.namespace)}`
       const other = first.get(key)
       if (other === undefined) {
         first.set(key, object)

@@ -84,6 +84,9 @@ export function checkWeightsSumTo100(
   })
 }
 
+/** On the wire the sum is a uint32. */
+const mostWeight = 4_294_967_295
+
 /** Istio's rule: weights are proportions; none negative, and not all zero where there is a choice. */
 export function checkProportions(
   report: Report,
@@ -101,6 +104,12 @@ export function checkProportions(
       message: 'a weight must not be negative',
       remedy: 'Use a value from 0 to 100.',
     })
+  }
+  if (sum > mostWeight) {
+    const message = `the weights sum to ${sum}, more than ${mostWeight}`
+    const remedy = 'Use smaller weights: only their proportions count.'
+    report.error({ code: 'API_BAD_WEIGHTS', path, value: sum, message, remedy })
+    return
   }
   if (routes.length < 2 || sum === 100) return
   const finding = {

@@ -94,7 +94,7 @@ function open(port: number, depth: number): Promise<Connection> {
         },
         onData(chunk) {
           cutter.push(chunk, (id) => {
-            if (running) latencies.push(performance.now() - (startedAt[id] as number))
+            if (running) latencies.push(performance.now() - (startedAt[id] ?? 0))
             send(id)
           })
           if (out.length > 0) connection.send(out)

@@ -34,6 +34,14 @@ class Recorder implements ConnectionHandler {
     this.calling = false
   }
 
+  write(bytes: Uint8Array): boolean {
+    let taken = false
+    this.call((connection) => {
+      taken = connection.write(bytes)
+    })
+    return taken
+  }
+
   count(event: string): number {
     return this.events.filter((each) => each === event).length
   }
@@ -168,12 +176,8 @@ describe(`io on ${io.runtime}`, () => {
       peer.pause()
       const block = Buffer.alloc(256 * 1024)
       let sent = 0
-      let taken = true
-      while (taken) {
-        block.fill(sent & 0xff)
-        ours.call((connection) => (taken = connection.write(block)))
-        sent += 1
-      }
+      while (ours.write(block.fill(sent & 0xff))) sent += 1
+      sent += 1
       assert.ok((ours.connection?.pendingBytes ?? 0) > 0)
       // While some is pending, more is taken in, too. The caller's memory is its own again.
       block.fill(sent & 0xff)
@@ -208,6 +212,43 @@ describe(`io on ${io.runtime}`, () => {
       await until(() => ours.received.toString() === 'late')
     }))
 
+  for (const what of ['', 'late']) {
+    test(`a paused connection learns after resume that its peer has ended, ${what === '' ? 'with' : 'without'} nothing to read`, () =>
+      accepted(async ({ ours, peer }) => {
+        peer.write('first')
+        await until(() => ours.received.toString() === 'first')
+        ours.call((connection) => connection.pause())
+        peer.end(what)
+        await new Promise((resolve) => {
+          setTimeout(resolve, 30)
+        })
+        ours.call((connection) => connection.resume())
+        await until(() => ours.count('end') === 1)
+        assert.equal(ours.received.toString(), `first${what}`)
+      }))
+
+    test(`pausing, resuming and an end in one turn lose nothing (${what})`, () =>
+      accepted(async ({ ours, peer }) => {
+        peer.write('first')
+        await until(() => ours.received.toString() === 'first')
+        ours.call((connection) => {
+          connection.pause()
+          connection.resume()
+          connection.pause()
+        })
+        peer.end(what)
+        await new Promise((resolve) => {
+          setImmediate(resolve)
+        })
+        ours.call((connection) => {
+          connection.resume()
+          connection.write(Buffer.from('x'))
+        })
+        await until(() => ours.count('end') === 1)
+        assert.equal(ours.received.toString(), `first${what}`)
+      }))
+  }
+
   test('a peer that ends its side can still be written to', () =>
     accepted(async ({ ours, peer }) => {
       peer.end('question')
@@ -228,11 +269,8 @@ describe(`io on ${io.runtime}`, () => {
       peer.pause()
       const block = Buffer.alloc(1024 * 1024, 1)
       let sent = 0
-      let taken = true
-      while (taken) {
-        ours.call((connection) => (taken = connection.write(block)))
-        sent += block.length
-      }
+      while (ours.write(block)) sent += block.length
+      sent += block.length
       ours.call((connection) => connection.end())
       let received = 0
       peer.on('data', (chunk: Buffer) => (received += chunk.length))

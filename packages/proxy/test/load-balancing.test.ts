@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import type { LoadBalancingPolicy } from '../src/config/model.ts'
 import { createBalancer, type Balanced } from '../src/cluster/balancer.ts'
 import { priorityLoads } from '../src/cluster/priority-load.ts'
@@ -96,6 +96,10 @@ describe('balancers', () => {
   }
 })
 
+function hex({ high, low }: Hash64): string {
+  return high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0')
+}
+
 describe('xxHash64', () => {
   /** From the reference implementation. */
   const known: readonly (readonly [string, string])[] = [
@@ -104,8 +108,6 @@ describe('xxHash64', () => {
     ['abc', '44bc2cf5ad770999'],
     ['Nobody inspects the spammish repetition', 'fbcea83c8a378bf1'],
   ]
-  const hex = ({ high, low }: Hash64): string => high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0')
-
   test('gives the known hashes', () => {
     for (const [text, hash] of known) assert.equal(hex(xxHash64(text)), hash)
   })
@@ -121,14 +123,12 @@ describe('xxHash64', () => {
   })
 })
 
-describe('priorities', () => {
-  const loads = (counts: readonly (readonly [healthy: number, total: number])[], panic = 0): readonly number[] =>
-    priorityLoads(
-      counts.map(([healthy, total]) => ({ healthy, total, degraded: 0 })),
-      140,
-      panic,
-    ).map((load) => load.healthy)
+function loads(counts: readonly (readonly [healthy: number, total: number])[], panic = 0): readonly number[] {
+  const priorities = counts.map(([healthy, total]) => ({ healthy, total, degraded: 0 }))
+  return priorityLoads(priorities, 140, panic).map((load) => load.healthy)
+}
 
+describe('priorities', () => {
   /** The table in Envoy's documentation of priority levels. */
   test('loads are those of Envoy', () => {
     assert.deepEqual(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { Histogram } from '../src/stats/metric.ts'
 import { StatsRegistry } from '../src/stats/registry.ts'
 import { cluster, Harness, route } from './support/harness.ts'

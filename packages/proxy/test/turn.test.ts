@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { Clock } from '../src/turn/clock.ts'
 import { Flusher } from '../src/turn/flusher.ts'
 import { TimerEntry, TimerWheel } from '../src/turn/timer-wheel.ts'

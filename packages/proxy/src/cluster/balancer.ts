@@ -40,7 +40,7 @@ export function createBalancer<Item extends Balanced>(
       return new LeastRequest(items, equal ? new EqualRandom(items, random) : new WeightedRandom(items, random))
     case 'ring-hash':
       return new Hashed(new HashRing(items), new EqualRandom(items, random))
-    case 'maglev':
+    default:
       return new Hashed(new MaglevTable(items), new EqualRandom(items, random))
   }
 }

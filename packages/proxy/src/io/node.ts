@@ -26,10 +26,16 @@ export function createNodeIo(): Io {
 /** Received bytes are read here and used up before the next read. */
 const receiveBuffer = Buffer.allocUnsafeSlow(64 * 1024)
 
+/** Writes to the handle at once, past the stream's queue, and calls back at once if the kernel took all. */
+const writeKey = '_write'
+/** As Node's streams call it. */
+const noEncoding = 'buffer' as BufferEncoding
+
 /** What `Socket` really takes and has, and its types don't tell. */
 type AdoptOptions = Omit<SocketConstructorOpts, 'handle'> & { readonly handle: object }
+const handleKey = '_handle'
 interface WithHandle {
-  _handle: (object & { readonly fd?: number }) | null | undefined
+  [handleKey]: (object & { readonly fd?: number }) | null | undefined
 }
 
 class NodeIo implements Io {
@@ -108,7 +114,7 @@ class NodeConnection implements Connection {
   }
 
   get fd(): number | undefined {
-    const fd = (this.#socket as WithHandle | undefined)?._handle?.fd
+    const fd = (this.#socket as WithHandle | undefined)?.[handleKey]?.fd
     return fd === undefined || fd < 0 ? undefined : fd
   }
 
@@ -141,7 +147,7 @@ class NodeConnection implements Connection {
   }
 
   adopt(accepted: Socket): void {
-    const handle = (accepted as unknown as WithHandle)._handle
+    const handle = (accepted as unknown as WithHandle)[handleKey]
     if (handle === null || handle === undefined) {
       accepted.on('data', (chunk: Buffer) => this.handler.onData(chunk))
       this.#listenTo(accepted)
@@ -150,7 +156,7 @@ class NodeConnection implements Connection {
     }
     const options: AdoptOptions = { handle, allowHalfOpen: true, onread: this.#onRead() }
     const socket = new Socket(options as SocketConstructorOpts)
-    ;(accepted as unknown as WithHandle)._handle = null
+    ;(accepted as unknown as WithHandle)[handleKey] = null
     // An empty shell now; this makes the server forget it.
     accepted.destroy()
     this.#listenTo(socket)
@@ -199,8 +205,7 @@ class NodeConnection implements Connection {
     if (socket === undefined || socket.destroyed) return true
     this.#writing = true
     this.#takenAtOnce = false
-    // Node's own name for "no encoding".
-    socket._write(bytes, 'buffer' as BufferEncoding, this.#onWritten)
+    socket[writeKey](bytes, noEncoding, this.#onWritten)
     this.#writing = false
     if (this.#takenAtOnce) return true
     this.pendingBytes += bytes.length

@@ -45,7 +45,7 @@ function sameCaseTest(kind: 'exact' | 'prefix' | 'suffix' | 'contains', expected
       return (value) => value.startsWith(expected)
     case 'suffix':
       return (value) => value.endsWith(expected)
-    case 'contains':
+    default:
       return (value) => value.includes(expected)
   }
 }

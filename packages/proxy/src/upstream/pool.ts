@@ -29,7 +29,7 @@ export function createPool(core: Core, cluster: Cluster, endpoint: Endpoint, pro
       return new MultiplexedPool(core, cluster, endpoint, protocol)
     case 'exclusive':
       return new ExclusivePool(core, cluster, endpoint, protocol)
-    case 'bound':
+    default:
       return new BoundPool(core, cluster, endpoint, protocol)
   }
 }

@@ -90,8 +90,8 @@ export class Harness {
     return this.value(`meta_protocol.${this.protocol.name}.${statPrefix}.${name}`)
   }
 
-  clusterStat(cluster: string, name: string): number {
-    return this.value(`cluster.${cluster}.${name}`)
+  clusterStat(of: string, name: string): number {
+    return this.value(`cluster.${of}.${name}`)
   }
 
   value(name: string): number {
@@ -112,18 +112,18 @@ export function table(routes: readonly RouteConfig[], name = 'routes'): RouteTab
 }
 
 export function route(
-  cluster: string,
+  to: string,
   match: Readonly<Record<string, string>> = {},
   more: Partial<RouteConfig> = {},
 ): RouteConfig {
   return {
-    name: cluster,
+    name: to,
     match: Object.entries(match).map(([name, value]) => ({
       name,
       matcher: { kind: 'exact', value, ignoreCase: false },
       invert: false,
     })),
-    destinations: [{ cluster, weight: 1 }],
+    destinations: [{ cluster: to, weight: 1 }],
     timeoutMs: undefined,
     requestMutation: undefined,
     responseMutation: undefined,
@@ -137,8 +137,8 @@ export function endpoint(port: number, more: Partial<EndpointConfig> = {}): Endp
   return { address: { host: '127.0.0.1', port }, weight: 1, health: 'healthy', ...more }
 }
 
-export function locality(endpoints: readonly EndpointConfig[], priority = 0): LocalityEndpoints {
-  return { region: 'r', zone: `z${priority}`, subZone: '', priority, weight: undefined, endpoints }
+export function locality(members: readonly EndpointConfig[], priority = 0): LocalityEndpoints {
+  return { region: 'r', zone: `z${priority}`, subZone: '', priority, weight: undefined, endpoints: members }
 }
 
 export function endpoints(name: string, localities: readonly LocalityEndpoints[]): EndpointsConfig {

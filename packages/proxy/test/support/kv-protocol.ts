@@ -11,7 +11,6 @@ import {
   type ByteSink,
   type ConnectionModel,
   type Decoder,
-  type Frame,
   type FrameKind,
   type Limits,
   type Mutation,

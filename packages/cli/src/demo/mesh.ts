@@ -22,7 +22,7 @@ export interface Mesh {
   /** What the consumer is to call. */
   readonly serviceAddress: string
   readonly runtime: string
-  /** A group's provider and its proxy go away, or come back. */
+  /** A group's provider and its proxy go away, or come back: then they wait for the group's entry to serve. */
   stopGroup(group: ProviderGroup): Promise<void>
   startGroup(group: ProviderGroup): Promise<void>
 }
@@ -80,6 +80,7 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
       `127.0.0.1:${appPort}`,
     ])
     instances.set(group.name, { app, proxy, admin })
+    await admin.live()
   }
 
   const { namespace, locality } = scenario.consumer

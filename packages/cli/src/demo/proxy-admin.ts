@@ -44,6 +44,17 @@ export class ProxyAdmin {
     this.#crashed = crashed
   }
 
+  /** Resolves when the proxy has its first answers from the control plane. */
+  async live(): Promise<void> {
+    const deadline = performance.now() + LISTENING_WITHIN_MS
+    while (performance.now() < deadline) {
+      const response = await this.#fetch('/ready').catch(() => undefined)
+      if (response?.ok === true) return
+      await Promise.race([sleep(POLL_MS), this.#crashed])
+    }
+    throw new AerakiError('DEMO_NOT_LISTENING', `${this.#name} did not become ready`)
+  }
+
   /** Resolves with the bound address of the listener of this direction and port, once it is open. */
   async listening(direction: 'inbound' | 'outbound', port: number): Promise<string> {
     const deadline = performance.now() + LISTENING_WITHIN_MS
@@ -121,9 +132,13 @@ export class ProxyAdmin {
   }
 
   async #get(path: string): Promise<unknown> {
-    const response = await fetch(`http://${this.#address}${path}`, { signal: AbortSignal.timeout(5000) })
+    const response = await this.#fetch(path)
     if (!response.ok) throw new Error(`${this.#name}: ${path} answered ${response.status}`)
     return await response.json()
+  }
+
+  async #fetch(path: string): Promise<Response> {
+    return await fetch(`http://${this.#address}${path}`, { signal: AbortSignal.timeout(5000) })
   }
 }
 

@@ -22,10 +22,16 @@ if (files.length === 0) {
 }
 
 const reporters = ['--test-reporter=spec', '--test-reporter-destination=stdout']
+/** A hung test fails by itself, with its name. Milliseconds; the longest suite takes two minutes. */
+const timeout = '--test-timeout=300000'
 const skips = [`--test-reporter=${join(root, 'scripts/skips.ts')}`, '--test-reporter-destination=stderr']
-const result = spawnSync(process.execPath, ['--test', '--test-concurrency=2', ...reporters, ...skips, ...files], {
-  cwd: root,
-  stdio: ['ignore', 'inherit', 'inherit'],
-})
+const result = spawnSync(
+  process.execPath,
+  ['--test', '--test-concurrency=2', timeout, ...reporters, ...skips, ...files],
+  {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  },
+)
 for (const { what, why } of missing) console.error(`MISSING PEER ${what}\n  ${why}`)
 process.exitCode = result.status ?? 1

@@ -51,8 +51,8 @@ export interface ProxyLimits {
   /** Milliseconds after which an idle connection to a server is closed. Envoy: idle_timeout. `upstream_cx_idle_timeout`. */
   readonly upstreamIdleTimeoutMs: number
   /**
-   * Milliseconds without a byte from a server, after which it gets a heartbeat where the protocol has one; after three
-   * times that the connection is closed: `upstream_cx_heartbeat_timeout`. 0: no heartbeats.
+   * Milliseconds without a byte from a server, after which it gets a heartbeat where the protocol has one; when three
+   * have brought nothing the connection is closed: `upstream_cx_heartbeat_timeout`. 0: no heartbeats.
    */
   readonly heartbeatIntervalMs: number
   /** Mirrored requests in flight per cluster; more are not mirrored. `mirror_overflow`. */

@@ -39,8 +39,8 @@ export interface ConnectionOwner<C> {
 
 const log = getLogger(['aeraki', 'proxy', 'upstream'])
 
-/** How many heartbeat intervals of silence a server may let pass. */
-const silentIntervals = 3
+/** After so many without a byte in return the server is taken for dead. */
+const maxUnansweredHeartbeats = 3
 
 export abstract class UpstreamConnection extends TimerEntry implements ConnectionHandler, FrameReceiver, Flushable {
   state: UpstreamState = 'connecting'
@@ -56,6 +56,7 @@ export abstract class UpstreamConnection extends TimerEntry implements Connectio
   #blocked = false
   #backedUp: BackedUpClient[] = []
   #lastReceived: number
+  #unansweredHeartbeats = 0
   #lastUsed: number
 
   constructor(core: Core, cluster: Cluster, endpoint: Endpoint, protocol: Protocol) {
@@ -158,6 +159,7 @@ export abstract class UpstreamConnection extends TimerEntry implements Connectio
   onData(chunk: Uint8Array): void {
     if (this.state === 'closed') return
     this.#lastReceived = this.core.clock.refresh()
+    this.#unansweredHeartbeats = 0
     this.cluster.stats.bytesReceived.value += chunk.length
     try {
       this.#decoder.push(chunk, this)
@@ -217,13 +219,14 @@ export abstract class UpstreamConnection extends TimerEntry implements Connectio
       this.retire()
       return
     }
-    const silence = now - this.#lastReceived
-    if (protocol.writeHeartbeat !== undefined && heartbeatIntervalMs > 0 && silence >= heartbeatIntervalMs) {
-      if (silence >= silentIntervals * heartbeatIntervalMs) {
+    const silent = now - this.#lastReceived >= heartbeatIntervalMs
+    if (protocol.writeHeartbeat !== undefined && heartbeatIntervalMs > 0 && silent) {
+      if (this.#unansweredHeartbeats === maxUnansweredHeartbeats) {
         cluster.stats.heartbeatTimeouts.value += 1
         this.destroy()
         return
       }
+      this.#unansweredHeartbeats += 1
       cluster.stats.heartbeats.value += 1
       const lastUsed = this.#lastUsed
       protocol.writeHeartbeat(this.output(), 0)

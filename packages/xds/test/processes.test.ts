@@ -70,11 +70,11 @@ describe('each in a process of its own', { concurrency: 2 }, () => {
         test('notices a server that goes without a word', async (t) => {
           const provider = new StaticProvider()
           provider.set(item(cds, 'a'))
-          const keepalive = { intervalMs: 50, timeoutMs: 200 }
+          const keepalive = { intervalMs: 100, timeoutMs: 100 }
           const server = await createAdsServer({ provider, listen: { host: '127.0.0.1', port: 0 }, keepalive })
           t.after(() => server.close())
           const line = await startLine(t, server.address.port)
-          const client = start(t, runtime.path, 'client.ts', String(line.port), variant)
+          const client = start(t, runtime.path, 'client.ts', String(line.port), variant, '100')
           await waitFor('the first state', () => client.lines.includes('Cluster +a'))
           line.cut()
           await waitFor('the client to notice', () => client.lines.includes('waiting'))

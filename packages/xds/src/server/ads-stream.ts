@@ -89,8 +89,10 @@ export class AdsStream<Request extends RequestShape, Response> {
     try {
       for (;;) {
         if (this.#end !== undefined) break
-        const response = this.#next()
-        if (response === undefined) await this.#sleep()
+        // One time for both: what is held back at it has to have its timer.
+        const now = performance.now()
+        const response = this.#next(now)
+        if (response === undefined) await this.#sleep(now)
         else yield response
       }
     } finally {
@@ -247,16 +249,16 @@ export class AdsStream<Request extends RequestShape, Response> {
   }
 
   /** The response whose turn it is. */
-  #next(): Response | undefined {
+  #next(now: number): Response | undefined {
     const view = this.#view
     if (view === undefined) return undefined
-    for (const [state, part] of this.#turns()) {
+    for (const [state, part] of this.#turns(now)) {
       const { subscription } = state
       const outgoing = subscription.next(part, view, String(this.#nonce + 1))
       if (outgoing === undefined) continue
       this.#nonce++
       state.sent++
-      state.sentAt = performance.now()
+      state.sentAt = now
       state.sentVersion = outgoing.version
       const counters = this.#options.counters.of(subscription.typeUrl)
       counters.pushes++
@@ -275,8 +277,8 @@ export class AdsStream<Request extends RequestShape, Response> {
   }
 
   /** Who may speak, first come first served. */
-  *#turns(): Generator<[TypeState<Request, Response>, 'changes' | 'everything']> {
-    const held = this.#waitMs(foundation) > 0
+  *#turns(now: number): Generator<[TypeState<Request, Response>, 'changes' | 'everything']> {
+    const held = this.#waitMs(foundation, now) > 0
     for (const state of this.#inOrder()) {
       const { typeUrl, owed, inFlight } = state.subscription
       if (inFlight) continue
@@ -284,7 +286,7 @@ export class AdsStream<Request extends RequestShape, Response> {
         if (owed.changes) yield [state, 'changes']
       } else if ((owed.changes || owed.removals) && !(held && order.includes(typeUrl))) yield [state, 'everything']
     }
-    if (this.#waitMs(order) > 0) return
+    if (this.#waitMs(order, now) > 0) return
     for (const typeUrl of foundation) {
       const state = this.#types.get(typeUrl)
       if (state?.subscription.owed.removals && !state.subscription.inFlight) yield [state, 'everything']
@@ -300,8 +302,7 @@ export class AdsStream<Request extends RequestShape, Response> {
   }
 
   /** How long to wait for the ACKs of these types, in milliseconds. */
-  #waitMs(types: readonly string[]): number {
-    const now = performance.now()
+  #waitMs(types: readonly string[], now: number): number {
     let longest = 0
     for (const typeUrl of types) {
       const state = this.#types.get(typeUrl)
@@ -311,8 +312,8 @@ export class AdsStream<Request extends RequestShape, Response> {
     return longest
   }
 
-  async #sleep(): Promise<void> {
-    const wait = this.#waitMs(order)
+  async #sleep(now: number): Promise<void> {
+    const wait = this.#waitMs(order, now)
     const timer = wait > 0 ? setTimeout(() => this.#signal.raise(), wait + 1) : undefined
     await this.#signal.wait()
     clearTimeout(timer)

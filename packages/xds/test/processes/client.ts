@@ -1,4 +1,4 @@
-/** A client in a process of its own: `client.ts PORT VARIANT`. Prints each update and state as a line; refuses "bad". */
+/** A client in a process of its own: `client.ts PORT VARIANT PING_MS`. Prints each update and state as a line; refuses "bad". */
 import { createAdsClient, typeUrls } from '../../src/index.ts'
 import { Recorder } from '../recorder.ts'
 import { node } from '../resources.ts'
@@ -13,7 +13,7 @@ class Printer extends Recorder {
   }
 }
 
-const [port = '', variant = ''] = process.argv.slice(2)
+const [port = '', variant = '', pingMs = '30000'] = process.argv.slice(2)
 const handler = new Printer()
 handler.refused.add('bad')
 const client = createAdsClient({
@@ -21,7 +21,7 @@ const client = createAdsClient({
   node: node('child'),
   variant: variant === 'delta' ? 'delta' : 'state-of-the-world',
   backoff: { baseMs: 5, maxMs: 50 },
-  keepalive: { intervalMs: 50, timeoutMs: 200 },
+  keepalive: { intervalMs: Number(pingMs), timeoutMs: Number(pingMs) },
   handler,
 })
 client.subscribe(typeUrls.cluster, '*')

@@ -32,8 +32,10 @@ export const command: Command = {
       admin,
       ...(stateFile === undefined ? {} : { stateFile }),
     })
+    // Whoever reads that it is ready may end it at once.
+    const terminated = untilTerminated()
     process.stdout.write(`xds ${controlPlane.xdsAddress}\nadmin ${controlPlane.adminAddress}\n`)
-    await untilTerminated()
+    await terminated
     await controlPlane.close()
     return 0
   },

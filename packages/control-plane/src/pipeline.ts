@@ -32,7 +32,7 @@ export interface PipelineOptions {
 
 export function createPipeline({ vips, rootNamespace, saveVips }: PipelineOptions): Pipeline {
   const store = createStore()
-  const mesh = createMesh(vips)
+  const mesh = createMesh(vips, rootNamespace)
   const output = createAdsOutput(mesh, rootNamespace)
   let reloads = 0
   let totalMs = 0

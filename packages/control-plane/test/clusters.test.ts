@@ -198,6 +198,29 @@ spec:
     )
   })
 
+  test('an ApplicationProtocol names the codec, and the codec says how connections are used', () => {
+    const mesh = createTestMesh()
+    mesh.write('se.yaml', serviceEntry({ host, port: 'tcp-metaprotocol-acme' }))
+    const codecOf = () => {
+      const [name = ''] = mesh.view().names(typeUrls.listener)
+      if (name === '') return undefined
+      const { protocol } = filterOf(read(ListenerSchema, mesh.view().get(typeUrls.listener, name)))
+      return [protocol?.name, protocol?.codec?.name, protocol?.multiplexing]
+    }
+    assert.equal(codecOf(), undefined)
+    const declare = (codec: string) =>
+      mesh.write(
+        'protocol.yaml',
+        `{apiVersion: metaprotocol.aeraki.io/v1alpha1, kind: ApplicationProtocol, metadata: {name: acme}, spec: {protocol: acme, codec: ${codec}}}`,
+      )
+    declare('aeraki.meta_protocol.codec.dubbo')
+    assert.deepEqual(codecOf(), ['acme', 'aeraki.meta_protocol.codec.dubbo', true])
+    declare('x.acme')
+    assert.deepEqual(codecOf(), ['acme', 'x.acme', false])
+    mesh.remove('protocol.yaml')
+    assert.equal(codecOf(), undefined)
+  })
+
   test('of two services on one address and port the first has it until it goes', () => {
     const mesh = createTestMesh()
     mesh.write('a.yaml', serviceEntry({ host: 'a.example', addresses: ['127.5.5.5'] }))

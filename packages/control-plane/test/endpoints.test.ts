@@ -63,6 +63,8 @@ spec: {address: "${address}", labels: {${labels}}, weight: 3, ports: {tcp-dubbo:
 
 const here = { locality: { region: 'gz', zone: '1', subZone: 'a' } }
 
+const sum = (weights: (number | undefined)[]) => weights.reduce<number>((total, weight) => total + (weight ?? 0), 0)
+
 describe('endpoints', () => {
   test('without outlier detection a place makes no difference', () => {
     assert.deepEqual(endpointsOf(spreadMesh('{loadBalancer: {localityLbSetting: {enabled: true}}}'), here), [
@@ -200,5 +202,39 @@ spec:
       '1/- sh/1/: a.example:20880*1',
     ])
     assert.equal(view.get(typeUrls.endpoints, `outbound|20880||${host}`), undefined)
+  })
+
+  test('weights that no uint32 can sum are scaled down, in a locality and between localities', () => {
+    const mesh = createTestMesh()
+    const endpoints = [1, 2, 3].map((n) => `{address: 127.0.0.${n}, weight: 4294967295, locality: r${n % 2}/z}`)
+    mesh.write(
+      'se.yaml',
+      serviceEntry({ host, endpoints: [...endpoints, '{address: 127.0.0.4, weight: 1, locality: r1/z}'] }),
+    )
+    mesh.write('dr.yaml', rule('{loadBalancer: {localityLbSetting: {distribute: [{from: elsewhere, to: {r0: 100}}]}}}'))
+    for (const region of ['here', '']) {
+      const assignment = mesh.view({ locality: { region } }).get(typeUrls.endpoints, `outbound|20880||${host}`)
+      const { endpoints: groups } = read(ClusterLoadAssignmentSchema, assignment)
+      assert.ok(sum(groups.map(({ loadBalancingWeight }) => loadBalancingWeight)) <= 4_294_967_295)
+      for (const { lbEndpoints } of groups) {
+        const weights = lbEndpoints.map(({ loadBalancingWeight }) => loadBalancingWeight)
+        assert.ok(sum(weights) <= 4_294_967_295)
+        assert.ok(weights.every((weight) => (weight ?? 0) >= 1))
+      }
+    }
+  })
+
+  test('a service with thousands of endpoints has them all, and one that goes takes nothing else along', () => {
+    const mesh = createTestMesh()
+    const selecting = ['workloadSelector: {labels: {app: a}}']
+    mesh.write('se.yaml', serviceEntry({ host, spec: selecting }))
+    const workloads = Array.from({ length: 5000 }, (_, n) => workload(`w${n}`, `10.0.${n >> 8}.${n & 255}`, 'app: a'))
+    mesh.write('w.yaml', workloads.join(''))
+    const count = () => endpointsOf(mesh).flatMap((group) => group.match(/:3000\*/g) ?? []).length
+    assert.equal(count(), 5000)
+    const before = mesh.mesh.recomputed
+    mesh.write('w.yaml', workloads.slice(1).join(''))
+    assert.equal(count(), 4999)
+    assert.equal(mesh.mesh.recomputed, before + 1)
   })
 })

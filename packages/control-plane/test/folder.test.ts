@@ -1,8 +1,18 @@
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { createFolderSource } from '../src/sources/folder.ts'
 import type { OriginUpdate, Source } from '../src/sources/source.ts'
 
@@ -14,6 +24,7 @@ describe('folder source', () => {
   let folder: string
   let source: Source
   let names: Map<string, string[]>
+  let errors: Map<string, string[]>
   let changed: () => void
 
   beforeEach(() => {
@@ -21,6 +32,7 @@ describe('folder source', () => {
     folder = join(root, 'config')
     mkdirSync(folder)
     names = new Map()
+    errors = new Map()
     changed = () => {}
   })
 
@@ -38,13 +50,21 @@ describe('folder source', () => {
     })
   }
 
-  function apply({ origin, state, objects }: OriginUpdate): void {
+  function apply({ origin, state, objects, diagnostics }: OriginUpdate): void {
+    errors.set(
+      origin,
+      diagnostics.map(({ code, file }) => `${code} ${basename(file)}`),
+    )
     if (state === 'removed') names.delete(origin)
     else
       names.set(
         origin,
         objects.map(({ metadata }) => metadata.name),
       )
+  }
+
+  function problems(): string[] {
+    return [...errors.values()].flat().toSorted()
   }
 
   function seen(): string[] {
@@ -136,6 +156,42 @@ describe('folder source', () => {
     writeFileSync(path, rule('b'))
     await until(['b'])
     assert.ok(!states.includes(''))
+  })
+
+  test('one file that cannot be read takes nothing else away, and keeps what it held', async () => {
+    writeFileSync(join(folder, 'a.yaml'), rule('a'))
+    mkdirSync(join(folder, 'deep'))
+    writeFileSync(join(folder, 'deep', 'b.yaml'), rule('b'))
+    symlinkSync('loop.yaml', join(folder, 'loop.yaml'))
+    await start()
+    assert.deepEqual(seen(), ['a', 'b'])
+    assert.deepEqual(problems(), ['SOURCE_UNREADABLE loop.yaml'])
+    rmSync(join(folder, 'deep'), { recursive: true })
+    symlinkSync('deep', join(folder, 'deep'))
+    writeFileSync(join(folder, 'a.yaml'), rule('c'))
+    await until(['b', 'c'])
+    assert.deepEqual(problems(), ['SOURCE_UNREADABLE deep', 'SOURCE_UNREADABLE loop.yaml'])
+    rmSync(join(folder, 'deep'))
+    rmSync(join(folder, 'loop.yaml'))
+    await until(['c'])
+    assert.deepEqual(problems(), [])
+  })
+
+  test('a file beyond all measure is refused unread', async () => {
+    writeFileSync(join(folder, 'a.yaml'), rule('a'))
+    const file = openSync(join(folder, 'huge.yaml'), 'w')
+    ftruncateSync(file, 40 * 1024 * 1024)
+    closeSync(file)
+    await start()
+    assert.deepEqual(seen(), ['a'])
+    assert.deepEqual(problems(), ['SOURCE_UNREADABLE huge.yaml'])
+  })
+
+  test('an empty folder is a mesh of nothing', async () => {
+    let calls = 0
+    changed = () => (calls += 1)
+    await start()
+    assert.deepEqual([seen(), calls], [[], 1])
   })
 
   test('a walk finds what no event has told', async () => {

@@ -257,4 +257,90 @@ spec:
     )
     assert.deepEqual(mesh.diagnostics(), [])
   })
+
+  test('a rule whose matches are all left out matches nothing, and goes away with its object', () => {
+    const mesh = meshWith(
+      virtualService(`  http: [{match: [{uri: {prefix: /x}}], route: [{destination: {host: ${host}}}]}]`),
+    )
+    assert.deepEqual(routesOf(mesh), [])
+    mesh.remove('rules.yaml')
+    assert.deepEqual(
+      routesOf(mesh).map((route) => (route as { name: string }).name),
+      ['default'],
+    )
+  })
+
+  test('a MetaRouter without routes leaves the routes to others', () => {
+    const bucket = 'tokenBucket: {maxTokens: 1, fillInterval: 1s}'
+    const mesh = meshWith(virtualService(`  http: [{name: vs, route: [{destination: {host: ${host}}}]}]`))
+    mesh.write(
+      'limit.yaml',
+      `{apiVersion: metaprotocol.aeraki.io/v1alpha1, kind: MetaRouter, metadata: {name: m}, spec: {hosts: [${host}], localRateLimit: {${bucket}}}}`,
+    )
+    assert.deepEqual(
+      routesOf(mesh).map((route) => (route as { name: string }).name),
+      ['vs'],
+    )
+  })
+
+  test('a destination without port means the only port of its host, as the host is now', () => {
+    const mesh = meshWith(virtualService('  http: [{route: [{destination: {host: cart.example}}]}]'))
+    const cluster = () => (routesOf(mesh)[0] as { route: { cluster: string } }).route.cluster
+    assert.equal(cluster(), 'outbound|20880||cart.example')
+    mesh.write('cart.yaml', serviceEntry({ host: 'cart.example', ports: { 'tcp-dubbo': 9000 } }))
+    assert.equal(cluster(), 'outbound|9000||cart.example')
+    const changed: string[] = []
+    mesh.output.onChange((change) => changed.push(...(change.get(typeUrls.routes) ?? [])))
+    mesh.write('cart.yaml', serviceEntry({ host: 'cart.example', ports: { 'tcp-dubbo': 9001 } }))
+    assert.equal(cluster(), 'outbound|9001||cart.example')
+    assert.ok(changed.includes(`${host}_20880`))
+    assert.ok(mesh.view().names(typeUrls.cluster).includes(cluster()))
+    mesh.write('cart.yaml', serviceEntry({ host: 'cart.example', ports: { 'tcp-dubbo': 9001, 'tcp-dubbo-b': 20880 } }))
+    assert.equal(cluster(), 'outbound|20880||cart.example')
+  })
+
+  test('hosts are the same in any case, and with a dot at the end', () => {
+    const mesh = createTestMesh()
+    mesh.write('se.yaml', serviceEntry({ host: 'Orders.Shop.Example', name: 'orders' }))
+    mesh.write(
+      'rules.yaml',
+      virtualService('  http: [{name: vs, route: [{destination: {host: orders.shop.EXAMPLE., subset: v1}}]}]').replace(
+        `[${host}]`,
+        '[ORDERS.shop.example]',
+      ) +
+        `---\n{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: d}, spec: {host: orders.Shop.example., subsets: [{name: v1, labels: {version: v1}}]}}`,
+    )
+    const cluster = `outbound|20880|v1|${host}`
+    assert.deepEqual(routesOf(mesh), [{ name: 'vs', match: { prefix: '/' }, route: { cluster } }])
+    assert.ok(mesh.view().names(typeUrls.cluster).includes(cluster))
+    assert.deepEqual(mesh.diagnostics(), [])
+  })
+
+  test('without the DestinationRule its subsets are gone, the rule stays, and it is said', () => {
+    const mesh = meshWith(virtualService(`  http: [{route: [{destination: {host: ${host}, subset: v1}}]}]`))
+    mesh.write(
+      'dr.yaml',
+      `{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: d}, spec: {host: ${host}, subsets: [{name: v1, labels: {version: v1}}]}}`,
+    )
+    const cluster = `outbound|20880|v1|${host}`
+    assert.ok(mesh.view().names(typeUrls.cluster).includes(cluster))
+    mesh.remove('dr.yaml')
+    assert.deepEqual(mesh.view().names(typeUrls.cluster), [`outbound|20880||${host}`])
+    assert.equal((routesOf(mesh)[0] as { route: { cluster: string } }).route.cluster, cluster)
+    assert.deepEqual(
+      mesh.diagnostics().map(({ code }) => code),
+      ['MESH_UNKNOWN_SUBSET'],
+    )
+  })
+
+  test('the hash of another service’s destination comes from the rule in that service’s namespace', () => {
+    const mesh = meshWith(virtualService('  http: [{route: [{destination: {host: cart.example}}]}]'))
+    mesh.write(
+      'cart.yaml',
+      serviceEntry({ host: 'cart.example', namespace: 'cart' }) +
+        '---\n{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: d, namespace: cart}, spec: {host: cart.example, trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: user}}}}}',
+    )
+    const [route] = routesOf(mesh) as { route: { hashPolicy?: unknown } }[]
+    assert.deepEqual(route?.route.hashPolicy, [{ header: { headerName: 'user' } }])
+  })
 })

@@ -27,6 +27,9 @@ metadata: {name: early}
 spec: {host: [a.example], Route: [{name: x, ${key}: {host: a.example}}]}
 `
 
+const form = (name: string, field: string) =>
+  early(field).replace('name: early', `name: ${name}`).replace('[a.example]', '[a.example, b.example]')
+
 describe('store', () => {
   test('says what was added, updated and removed, and nothing of what is the same', () => {
     const store = createStore()
@@ -92,6 +95,72 @@ describe('store', () => {
     )
     assert.deepEqual(write(store, 'a.yaml', early('destinatoin')), [])
     assert.equal(store.stale, 1)
+  })
+
+  test('each MetaRouter of a broken early form is kept, and no other one whose name begins alike', () => {
+    const store = createStore()
+    write(store, 'a.yaml', form('early', 'destination') + '---' + form('early-bird', 'destination'))
+    assert.deepEqual(names(store), ['early', 'early-2', 'early-bird', 'early-bird-2'])
+    assert.deepEqual(write(store, 'a.yaml', form('early', 'destinatoin')), [
+      'removed early-bird',
+      'removed early-bird-2',
+    ])
+    assert.deepEqual(names(store), ['early', 'early-2'])
+    assert.equal(store.stale, 2)
+    // Broken only after the conversion: the errors name the MetaRouter.
+    write(store, 'a.yaml', form('early', 'destination'))
+    assert.deepEqual(
+      write(store, 'a.yaml', form('early', 'destination').replace('Route: [', 'Route: [{destination: {host: a..b}}, ')),
+      [],
+    )
+    assert.deepEqual(write(store, 'a.yaml', form('early', 'destination').replace(', b.example', '')), [
+      'removed early-2',
+    ])
+  })
+
+  test('of a file that is broken in the middle what is good counts, and what the break may hide is kept and named', () => {
+    const store = createStore()
+    write(store, 'a.yaml', rule('a') + rule('b') + rule('c'))
+    assert.deepEqual(write(store, 'a.yaml', `${rule('a', 'ROUND_ROBIN')}---\nspec: {host: "b.example\n`), ['updated a'])
+    assert.deepEqual(names(store), ['a', 'b', 'c'])
+    assert.deepEqual(
+      store.diagnostics().map(({ code, name }) => [code, name]),
+      [
+        ['API_YAML_SYNTAX', undefined],
+        ['STORE_KEPT', 'b'],
+        ['STORE_KEPT', 'c'],
+      ],
+    )
+    assert.deepEqual(write(store, 'a.yaml', rule('a', 'ROUND_ROBIN') + rule('c')), ['moved c', 'removed b'])
+    assert.deepEqual(store.diagnostics(), [])
+  })
+
+  for (const order of ['first', 'last'] as const) {
+    test(`an object that goes to another file is only moved, the old file written ${order}`, () => {
+      const store = createStore()
+      write(store, 'a.yaml', rule('a') + rule('b'))
+      const steps = [() => write(store, 'a.yaml', rule('b')), () => write(store, 'b.yaml', rule('a'))]
+      const said = (order === 'first' ? steps : steps.toReversed()).flatMap((step) => step())
+      // Whoever writes the old file first has taken the object away until the new one is there.
+      const moves = order === 'first' ? ['removed a', 'moved b', 'added a'] : ['moved a', 'moved b']
+      assert.deepEqual(said.toSorted(), moves.toSorted())
+      assert.deepEqual(names(store), ['a', 'b'])
+      assert.deepEqual(store.diagnostics(), [])
+    })
+  }
+
+  test('an object that breaks on its way to another file keeps its last good version until it is mended or gone', () => {
+    for (const end of ['mended', 'gone'] as const) {
+      const store = createStore()
+      write(store, 'a.yaml', rule('a'))
+      assert.deepEqual(write(store, 'b.yaml', rule('a', 'FASTEST')), [])
+      assert.deepEqual(write(store, 'a.yaml', ''), [])
+      assert.deepEqual(names(store), ['a'])
+      assert.equal(store.stale, 1)
+      const last = write(store, 'b.yaml', end === 'mended' ? rule('a', 'ROUND_ROBIN') : '')
+      assert.deepEqual(last, [end === 'mended' ? 'updated a' : 'removed a'])
+      assert.equal(store.stale, 0)
+    }
   })
 
   test('of an object in two files the first file’s counts, and the other one is reported', () => {

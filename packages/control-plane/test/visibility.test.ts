@@ -111,6 +111,22 @@ describe('exportTo', () => {
     mesh.write('more.yaml', subsetRule('shop', 'exact'))
     assert.deepEqual(clusters(mesh, 'web'), names('exact'))
   })
+
+  test('a DestinationRule counts in the namespaces of the client, the service and the mesh, and nowhere else', () => {
+    const mesh = createTestMesh()
+    mesh.write('se.yaml', serviceEntry({ host, namespace: 'shop' }))
+    mesh.write('rules.yaml', subsetRule('elsewhere', 'e') + subsetRule('istio-system', 'root'))
+    const subsets = (namespace: string) => clusters(mesh, namespace).map((name) => name.split('|')[2])
+    assert.deepEqual(subsets('elsewhere'), ['', 'e'])
+    for (const namespace of ['shop', 'web']) assert.deepEqual(subsets(namespace), ['', 'root'])
+    mesh.write('rules.yaml', subsetRule('elsewhere', 'e'))
+    assert.deepEqual(subsets('web'), [''])
+    mesh.write(
+      'rules.yaml',
+      subsetRule('elsewhere', 'e') + subsetRule('shop', 's') + subsetRule('istio-system', 'root'),
+    )
+    assert.deepEqual(subsets('web'), ['', 's'])
+  })
 })
 
 test('clients that the same rules apply to share the very same resources', () => {

@@ -97,7 +97,7 @@ function serviceJson(service: Service): JsonValue {
     })),
     rules: [
       ...rules.routing.map(({ origin }) => origin.id),
-      ...(rules.destinations.get(service.host) ?? []).map(({ origin }) => origin.id),
+      ...(rules.destinations.get(service.host)?.policies ?? []).map(({ origin }) => origin.id),
     ],
   }
 }

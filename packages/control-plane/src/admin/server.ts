@@ -47,13 +47,23 @@ async function respond(
 ): Promise<void> {
   const url = URL.parse(request.url ?? '/', 'http://admin')
   const readOnly = request.method === 'GET' || request.method === 'HEAD'
-  const answer = !readOnly ? notAllowed : url === null ? notFound : await answerTo(url, pages)
-  const body = answer.kind === 'json' ? `${JSON.stringify(answer.body, null, 2)}\n` : answer.body
-  response.writeHead(answer.status ?? 200, {
-    'content-type': answer.kind === 'json' ? 'application/json' : 'text/plain; charset=utf-8',
+  const { status, type, body } = print(!readOnly ? notAllowed : url === null ? notFound : await answerTo(url, pages))
+  response.writeHead(status, {
+    'content-type': type,
     'cache-control': 'no-store',
   })
   response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+function print(answer: Answer): { status: number; type: string; body: string } {
+  const { status = 200 } = answer
+  const text = 'text/plain; charset=utf-8'
+  if (answer.kind === 'text') return { status, type: text, body: answer.body }
+  try {
+    return { status, type: 'application/json', body: `${JSON.stringify(answer.body, null, 2)}\n` }
+  } catch (error) {
+    return { status: 500, type: text, body: `${String(error)}\n` }
+  }
 }
 
 const notFound: Answer = { kind: 'text', status: 404, body: 'no such page; / lists them\n' }

@@ -54,16 +54,6 @@ function trafficPolicy(spec: PolicySpec | undefined, field: string, reporter: Re
 }
 
 function portPolicy(spec: PortPolicySpec | PolicySpec, field: string, reporter: Reporter): PortTrafficPolicy {
-  if (spec.tls !== undefined && spec.tls.mode !== 'DISABLE') {
-    reporter.report({
-      severity: 'warning',
-      code: 'MESH_UNSUPPORTED_FIELD',
-      field: `${field}.tls`,
-      value: spec.tls.mode,
-      message: 'TLS to the endpoints is not supported in standalone mode; connections are plaintext',
-      remedy: 'remove tls, or use mode DISABLE',
-    })
-  }
   return {
     loadBalancer: spec.loadBalancer === undefined ? undefined : loadBalancer(spec.loadBalancer, field, reporter),
     connectionPool: spec.connectionPool === undefined ? undefined : connectionPool(spec.connectionPool),
@@ -99,16 +89,6 @@ function loadBalancer(spec: LoadBalancerSpec, field: string, reporter: Reporter)
       return { ...base, policy: 'round-robin' }
     case 'RANDOM':
       return { ...base, policy: 'random' }
-    case 'PASSTHROUGH':
-      reporter.report({
-        severity: 'warning',
-        code: 'MESH_UNSUPPORTED_FIELD',
-        field: `${field}.loadBalancer.simple`,
-        value: simple,
-        message: 'PASSTHROUGH is not supported in standalone mode; LEAST_REQUEST is used',
-        remedy: 'choose LEAST_REQUEST, ROUND_ROBIN or RANDOM',
-      })
-      return { ...base, policy: 'least-request' }
     default:
       return { ...base, policy: 'least-request' }
   }

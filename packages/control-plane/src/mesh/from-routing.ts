@@ -1,5 +1,5 @@
 /** MetaRouter and VirtualService -> routes over attributes. What can't be kept is reported, and never matches more. */
-import { type ObjectOf, parseDuration, type Specs, type StringMatch } from '@aeraki/api'
+import { canonicalHost, type ObjectOf, parseDuration, type Specs, type StringMatch } from '@aeraki/api'
 import { originOf, type Reporter, visibilityOf } from './findings.ts'
 import type { AttributeCondition, Destination, KeyValue, RouteMirror, RouteRule, RoutingRule } from './model.ts'
 
@@ -9,12 +9,14 @@ type HttpMatch = NonNullable<HttpRoute['match']>[number]
 type TcpRoute = NonNullable<Specs['VirtualService']['tcp']>[number]
 type DestinationSpec = { readonly host: string; readonly subset?: string; readonly port?: { readonly number: number } }
 
-export function routingOfMetaRouter(object: ObjectOf<'MetaRouter'>): Routing {
+/** Undefined: it says nothing of routes. */
+export function routingOfMetaRouter(object: ObjectOf<'MetaRouter'>): Routing | undefined {
   const { spec, metadata } = object
+  if (spec.routes === undefined || spec.routes.length === 0) return undefined
   return {
     origin: originOf(object),
     exportTo: visibilityOf(spec.exportTo, metadata.namespace),
-    routes: (spec.routes ?? []).map((route, index) => ({
+    routes: spec.routes.map((route, index) => ({
       name: route.name ?? `${metadata.name}-${index}`,
       port: undefined,
       match: Object.entries(route.match?.attributes ?? {})
@@ -32,21 +34,31 @@ export function routingOfMetaRouter(object: ObjectOf<'MetaRouter'>): Routing {
   }
 }
 
+/**
+ * Undefined: it says nothing of routes of ours. One whose matches are all left out does say something: that no request
+ * matches.
+ */
 export function routingOfVirtualService(object: ObjectOf<'VirtualService'>, reporter: Reporter): Routing | undefined {
   const { spec, metadata } = object
   // Without gateways a VirtualService is for sidecars, with them only if they are among them.
-  if (spec.gateways !== undefined && spec.gateways.length > 0 && !spec.gateways.includes('mesh')) return undefined
-  const http = (spec.http ?? []).flatMap((route, index) => httpRoutes(object, route, index, reporter))
-  const tcp = (spec.tcp ?? []).flatMap((route, index) => tcpRoutes(object, route, index, reporter))
+  if (!isForMesh(spec.gateways)) {
+    reporter.report(
+      unsupported('spec.gateways', 'names no "mesh", and there are no gateways here: the rule is left out'),
+    )
+    return undefined
+  }
+  const { http = [], tcp = [] } = spec
+  if (http.length === 0 && tcp.length === 0) return undefined
   return {
     origin: originOf(object),
     exportTo: visibilityOf(spec.exportTo, metadata.namespace),
-    routes: http.length > 0 || (spec.http ?? []).length > 0 ? http : tcp,
+    routes:
+      http.length > 0
+        ? http.flatMap((route, index) => httpRoutes(object, route, index, reporter))
+        : tcp.flatMap((route, index) => tcpRoutes(object, route, index, reporter)),
   }
 }
 
-/** Fields of a route that would change what happens to a request, if they were honoured. */
-const ignoredRouteFields = ['redirect', 'directResponse', 'delegate', 'rewrite', 'retries', 'fault'] as const
 /** Fields of a match that our protocols have nothing for. */
 const unmatchable = [
   'uri',
@@ -64,21 +76,13 @@ function httpRoutes(
   reporter: Reporter,
 ): RouteRule[] {
   const field = `spec.http[${index}]`
-  for (const ignored of ignoredRouteFields) {
-    if (route[ignored] !== undefined) reporter.report(unsupported(`${field}.${ignored}`, 'has no effect'))
-  }
-  const destinations = (route.route ?? []).map(({ destination: to, weight, headers }, at) => {
-    if (headers !== undefined) reporter.report(unsupported(`${field}.route[${at}].headers`, 'has no effect'))
-    return { ...destination(to), weight: weight ?? 0 }
-  })
+  const destinations = (route.route ?? []).map(({ destination: to, weight }) => ({
+    ...destination(to),
+    weight: weight ?? 0,
+  }))
   if (destinations.length === 0) {
     reporter.report(unsupported(`${field}.route`, 'is needed: a route without destinations is left out'))
     return []
-  }
-  for (const side of ['request', 'response'] as const) {
-    if ((route.headers?.[side]?.remove ?? []).length > 0) {
-      reporter.report(unsupported(`${field}.headers.${side}.remove`, 'has no effect'))
-    }
   }
   const rule = {
     name: route.name ?? `${object.metadata.name}-${index}`,
@@ -177,7 +181,7 @@ function matcherOf({ exact, prefix, regex }: StringMatch): AttributeCondition['m
 }
 
 function destination({ host, subset, port }: DestinationSpec): Destination {
-  return { host, subset: subset ?? '', port: port?.number }
+  return { host: canonicalHost(host), subset: subset ?? '', port: port?.number }
 }
 
 function mirror(to: DestinationSpec, percent: number | undefined): RouteMirror {

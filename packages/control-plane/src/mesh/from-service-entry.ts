@@ -1,8 +1,8 @@
 /** ServiceEntry and WorkloadEntry -> ports and endpoints. */
 import { type ObjectOf, parseLocality, protocolOfPort, selects, type Specs } from '@aeraki/api'
-import { protocolByName } from '@aeraki/protocols'
+import { portProtocol } from './codecs.ts'
 import type { Reporter } from './findings.ts'
-import type { Endpoint, PortProtocol, ServicePort } from './model.ts'
+import type { Endpoint, ServicePort } from './model.ts'
 
 type EntryPort = NonNullable<Specs['ServiceEntry']['ports']>[number]
 type Workload = Specs['WorkloadEntry']
@@ -40,7 +40,7 @@ export function portsOf(
 ): ServicePort[] {
   return (entry.spec.ports ?? []).map((port, index) => {
     const named = protocolOfPort(port)
-    const protocol = named === undefined ? undefined : protocolNamed(named.protocol, codecOf(named.protocol))
+    const protocol = named === undefined ? undefined : portProtocol(named.protocol, codecOf(named.protocol))
     if (named !== undefined && protocol === undefined) {
       reporter.report({
         severity: 'warning',
@@ -55,28 +55,15 @@ export function portsOf(
   })
 }
 
-function protocolNamed(name: string, declaredCodec: string | undefined): PortProtocol | undefined {
-  const known = protocolByName(name)
-  if (known === undefined && declaredCodec === undefined && !alwaysKnown.has(name)) return undefined
-  return {
-    name,
-    codec: declaredCodec ?? `aeraki.meta_protocol.codec.${name}`,
-    multiplexing: known?.connection === 'multiplexed',
-  }
-}
-
-/** Registered without any ApplicationProtocol, as in Aeraki. */
-const alwaysKnown = new Set(['dubbo', 'thrift'])
-
+/** As they are written: an address may be a name, a socket file or missing. */
 export function endpointsOf({ entry, workloads }: EndpointSources, host: string): Endpoint[] {
   const ports = entry.spec.ports ?? []
   const inline = (entry.spec.endpoints ?? []).map((endpoint) => toEndpoint(endpoint, endpoint.labels ?? {}, ports))
   const selected = workloads.map((workload) => toEndpoint(workload.spec, labelsOf(workload), ports))
-  const found = [...inline, ...selected].filter((endpoint) => endpoint !== undefined)
+  const found = [...inline, ...selected]
   // A name to resolve and nothing else said: the host is its own endpoint.
   if (found.length === 0 && isDns(entry) && selectorOf(entry) === undefined && !host.startsWith('*')) {
-    const self = toEndpoint({ address: host }, {}, ports)
-    return self === undefined ? [] : [self]
+    return [toEndpoint({ address: host }, {}, ports)]
   }
   return found
 }
@@ -89,12 +76,9 @@ function toEndpoint(
   workload: Workload,
   labels: Readonly<Record<string, string>>,
   ports: readonly EntryPort[],
-): Endpoint | undefined {
-  // A Unix socket is no endpoint that our proxies can dial by address and port.
-  if (workload.address === undefined || workload.address === '' || workload.address.startsWith('unix:'))
-    return undefined
+): Endpoint {
   return {
-    address: workload.address,
+    address: workload.address ?? '',
     ports: new Map(
       ports.map((port) => [port.number, workload.ports?.[port.name] ?? port.targetPort ?? port.number] as const),
     ),

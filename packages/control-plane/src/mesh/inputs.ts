@@ -3,19 +3,30 @@
  * comes; `put` and `remove` say which facts changed (see dependencies.ts).
  *
  *   service:<key>           the ServiceEntries of a host in a namespace
- *   host:<host>             whether there is a service of this host in any namespace
+ *   host:<host>             the ServiceEntries of a host in any namespace
  *   routing:<pattern>       MetaRouters and VirtualServices for a host or wildcard, as written or expanded
  *   destination:<pattern>   DestinationRules, likewise
  *   protocol:<name>         the ApplicationProtocol of a protocol
  *
  * Workloads are no facts: `put` names the services whose selector they match, before or after the change.
  */
-import { expandHost, isKind, keyOf, type LoadedObject, type ObjectOf } from '@aeraki/api'
-import { compareAge, createReporter, type Report } from './findings.ts'
+import {
+  canonicalHost,
+  expandHost,
+  hostCovers,
+  isKind,
+  isWildcard,
+  keyOf,
+  type LoadedObject,
+  type ObjectOf,
+} from '@aeraki/api'
+import { unknownCodec } from './codecs.ts'
+import { compareAge, createReporter, originOf, type Report } from './findings.ts'
 import { policyOf } from './from-destination-rule.ts'
 import { routingOfMetaRouter, routingOfVirtualService } from './from-routing.ts'
 import { isSelected, labelsOf, selectorOf } from './from-service-entry.ts'
 import { patternsFor } from './hosts.ts'
+import { notInForce } from './not-in-force.ts'
 import { type DestinationPolicy, type RoutingRule, type ServiceKey, serviceKey } from './model.ts'
 
 type Entry = ObjectOf<'ServiceEntry'>
@@ -27,7 +38,8 @@ export interface MeshInputs {
   put(object: LoadedObject): Touched
   remove(object: LoadedObject): Touched
   entriesOf(key: ServiceKey): readonly Entry[]
-  hasHost(host: string): boolean
+  /** In every namespace, by namespace. */
+  entriesOfHost(host: string): readonly Entry[]
   workloadsFor(entry: Entry): readonly Workload[]
   /** Every rule for the host, oldest first. */
   routingFor(host: string): readonly RoutingRule[]
@@ -58,15 +70,17 @@ export function createMeshInputs(): MeshInputs {
   const routing = new Index<Converted<Omit<RoutingRule, 'wildcardRank'>>>()
   const destinations = new Index<Converted<Omit<DestinationPolicy, 'wildcardRank'>>>()
   const protocols = new Index<ObjectOf<'ApplicationProtocol'>>()
+  const ruled = new Map<string, Rule>()
 
   function change(id: string, object: LoadedObject, present: boolean): Touched {
     const facts = new Set<string>()
     const services = new Set<ServiceKey>()
     const { namespace } = object.metadata
     const reporter = createReporter(object)
+    if (present) for (const finding of notInForce(object)) reporter.report(finding)
 
     if (isKind(object, 'ServiceEntry')) {
-      for (const host of object.spec.hosts) {
+      for (const host of object.spec.hosts.map(canonicalHost)) {
         const key = serviceKey(namespace, host)
         entries.set(key, id, present ? object : undefined)
         hosts.set(host, id, present ? object : undefined)
@@ -79,7 +93,9 @@ export function createMeshInputs(): MeshInputs {
       const keys = Object.entries(labelsOf(object)).map((label) => labelKey(namespace, label))
       for (const key of keys) workloads.set(key, id, present ? object : undefined)
       const selected = keys.flatMap((key) => selecting.get(key)).filter((entry) => isSelected(entry, object))
-      for (const entry of selected) for (const host of entry.spec.hosts) services.add(serviceKey(namespace, host))
+      for (const entry of selected) {
+        for (const host of entry.spec.hosts) services.add(serviceKey(namespace, canonicalHost(host)))
+      }
     } else if (isKind(object, 'DestinationRule')) {
       const value = present ? policyOf(object, reporter) : undefined
       for (const pattern of spellings(object.spec.host, namespace)) {
@@ -97,12 +113,15 @@ export function createMeshInputs(): MeshInputs {
         facts.add(`routing:${pattern}`)
       }
     } else if (isKind(object, 'ApplicationProtocol')) {
+      if (present) for (const finding of unknownCodec(object)) reporter.report(finding)
       protocols.set(object.spec.protocol, id, present ? object : undefined)
       facts.add(`protocol:${object.spec.protocol}`)
     }
 
     if (present) objects.set(id, object)
     else objects.delete(id)
+    if (present && isRule(object)) ruled.set(id, object)
+    else ruled.delete(id)
     if (present && reporter.reports.length > 0) reports.set(id, reporter.reports)
     else reports.delete(id)
     return { facts, services }
@@ -116,6 +135,25 @@ export function createMeshInputs(): MeshInputs {
       }
     }
     return [...found].toSorted(([a], [b]) => compareAge(a, b)).map(([, rule]) => rule)
+  }
+
+  function isKnown(host: string, namespace: string): boolean {
+    return [...spellings(host, namespace)].some((name) =>
+      isWildcard(name) ? hosts.someKey((known) => hostCovers(name, known)) : hosts.has(name),
+    )
+  }
+
+  /** Rules for hosts that no ServiceEntry has: mostly a slip of the pen. */
+  function rulesOfNobody(): Report[] {
+    return [...ruled.values()].flatMap((rule) =>
+      hostFields(rule).flatMap(({ field, host }): Report[] => {
+        if (isKnown(host, rule.metadata.namespace)) return []
+        const message = `no ServiceEntry has this host: the ${rule.kind} has no effect on it`
+        const remedy = 'correct the host, or add its ServiceEntry'
+        const finding = { severity: 'warning', code: 'MESH_UNKNOWN_HOST', field, value: host, message, remedy } as const
+        return [{ about: originOf(rule), finding }]
+      }),
+    )
   }
 
   return {
@@ -133,7 +171,7 @@ export function createMeshInputs(): MeshInputs {
       return before === undefined ? { facts: new Set(), services: new Set() } : change(id, before, false)
     },
     entriesOf: (key) => entries.get(key).toSorted(compareAge),
-    hasHost: (host) => hosts.get(host).length > 0,
+    entriesOfHost: (host) => hosts.get(host).toSorted(compareNamespace),
     workloadsFor(entry) {
       const [first] = Object.entries(selectorOf(entry) ?? {})
       if (first === undefined) return []
@@ -146,13 +184,40 @@ export function createMeshInputs(): MeshInputs {
     destinationsFor: (host) => rulesFor(destinations, host),
     codecOf: (protocol) => protocols.get(protocol).toSorted(compareAge)[0]?.spec.codec,
     objectOf: (kind, namespace, name) => objects.get(keyOf({ kind, metadata: { namespace, name } })),
-    reports: () => [...reports.values()].flat(),
+    reports: () => [...[...reports.values()].flat(), ...rulesOfNobody()],
   }
+}
+
+type Rule = ObjectOf<'VirtualService'> | ObjectOf<'MetaRouter'> | ObjectOf<'DestinationRule'>
+
+function isRule(object: LoadedObject): object is Rule {
+  return isKind(object, 'VirtualService') || isKind(object, 'MetaRouter') || isKind(object, 'DestinationRule')
+}
+
+function hostFields(rule: Rule): { field: string; host: string }[] {
+  if (isKind(rule, 'DestinationRule')) return [{ field: 'spec.host', host: rule.spec.host }]
+  return (rule.spec.hosts ?? []).map((host, i) => ({ field: `spec.hosts[${i}]`, host }))
+}
+
+function compareNamespace(a: LoadedObject, b: LoadedObject): number {
+  return a.metadata.namespace === b.metadata.namespace
+    ? compareAge(a, b)
+    : a.metadata.namespace < b.metadata.namespace
+      ? -1
+      : 1
 }
 
 /** Objects by a key that several may have. */
 class Index<T> {
   readonly #byKey = new Map<string, Map<string, T>>()
+
+  has(key: string): boolean {
+    return this.#byKey.has(key)
+  }
+
+  someKey(test: (key: string) => boolean): boolean {
+    return this.#byKey.keys().some(test)
+  }
 
   get(key: string): T[] {
     return [...(this.#byKey.get(key)?.values() ?? [])]
@@ -175,5 +240,5 @@ function labelKey(namespace: string, [label, value]: [string, string]): string {
 
 /** A short name means the ServiceEntry host as written, or the Kubernetes service of the rule's namespace. */
 function spellings(host: string, namespace: string): Set<string> {
-  return new Set([host, expandHost(host, namespace)])
+  return new Set([canonicalHost(host), expandHost(host, namespace)])
 }

@@ -47,7 +47,7 @@ export interface ServiceChange {
 /** `shape`: addresses, ports, resolution, visibility; `policies`: DestinationRules; `routing`: routes. */
 export type ServicePart = 'shape' | 'endpoints' | 'policies' | 'routing'
 
-export function createMesh(vips: VipAllocator): Mesh {
+export function createMesh(vips: VipAllocator, rootNamespace: string): Mesh {
   const inputs = createMeshInputs()
   const built = new Map<ServiceKey, BuiltService>()
   const byHost = new Map<string, Service[]>()
@@ -56,7 +56,7 @@ export function createMesh(vips: VipAllocator): Mesh {
 
   function rebuild(key: ServiceKey): ServiceChange | undefined {
     const before = built.get(key)?.service
-    const result = buildService(key, inputs, vips)
+    const result = buildService(key, { inputs, vips, rootNamespace })
     recomputed += 1
     const parts = changedParts(before, result?.service)
     if (result === undefined) {

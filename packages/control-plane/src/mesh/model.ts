@@ -78,7 +78,13 @@ export interface Origin {
 export interface ServiceRules {
   readonly routing: readonly RoutingRule[]
   /** By host: the service's own, and those of the other hosts that its routes name. */
-  readonly destinations: ReadonlyMap<string, readonly DestinationPolicy[]>
+  readonly destinations: ReadonlyMap<string, HostPolicies>
+}
+
+export interface HostPolicies {
+  /** That have a service of this host, in order; of the service's own host, its namespace alone. */
+  readonly namespaces: readonly string[]
+  readonly policies: readonly DestinationPolicy[]
 }
 
 /** The routes of a MetaRouter or a VirtualService, for one host. */
@@ -87,7 +93,7 @@ export interface RoutingRule {
   readonly exportTo: Visibility
   /** How far the rule's host is from the service's: 0 for the very host, then the longer wildcard first. */
   readonly wildcardRank: number
-  /** Empty for a MetaRouter that only limits rates. */
+  /** None: no request matches. */
   readonly routes: readonly RouteRule[]
 }
 
@@ -120,7 +126,7 @@ export interface AttributeCondition {
 export interface Destination {
   readonly host: string
   readonly subset: string
-  /** Undefined: the number of the port the client called. */
+  /** Undefined: the number of the port the client called; a host with a single port always has its number. */
   readonly port: number | undefined
 }
 

@@ -1,7 +1,8 @@
 /**
  * Which of the rules for a service count for clients of a namespace. A rule that its exportTo hides does not exist for
- * them; among the visible ones those of the client's own namespace come first, then those of the service's, of the root
- * namespace, and of any other; within a namespace the rule for the very host wins over one for a wildcard.
+ * them; among the visible ones those of the client's own namespace come first, then those of the service's and of the
+ * root namespace. Routes may also come from any other namespace, DestinationRules may not: both as in Istio. Within a
+ * namespace the rule for the very host wins over one for a wildcard.
  */
 import type { Origin, RouteRule, RoutingRule, Service, Subset, TrafficPolicy, Visibility } from './model.ts'
 import { isVisible } from './model.ts'
@@ -24,19 +25,24 @@ const noRules: EffectivePolicy = { origins: [], policy: undefined, subsets: [] }
 /** Protocols whose users had VirtualServices before there were MetaRouters. */
 const virtualServiceProtocols = new Set(['dubbo', 'thrift'])
 
+export function takesVirtualServices(protocol: string): boolean {
+  return virtualServiceProtocols.has(protocol)
+}
+
 /** Undefined: no rule applies, the service has its default route. */
 export function selectRouting(service: Service, protocol: string, context: SelectionContext): RoutingRule | undefined {
   const candidates = service.rules.routing.filter(
-    ({ origin, routes }) =>
-      routes.length > 0 &&
-      (origin.kind === 'MetaRouter' || (origin.kind === 'VirtualService' && virtualServiceProtocols.has(protocol))),
+    ({ origin }) =>
+      origin.kind === 'MetaRouter' || (origin.kind === 'VirtualService' && takesVirtualServices(protocol)),
   )
-  const best = nearest(candidates, service.namespace, context)
+  const best = nearest(candidates, service.namespace, context).map(({ rule }) => rule)
   return best.find(({ origin }) => origin.kind === 'MetaRouter') ?? best[0]
 }
 
 export function selectPolicy(service: Service, host: string, context: SelectionContext): EffectivePolicy {
-  const candidates = nearest(service.rules.destinations.get(host) ?? [], service.namespace, context)
+  const { namespaces = [], policies = [] } = service.rules.destinations.get(host) ?? {}
+  const home = namespaces.includes(context.namespace) ? context.namespace : (namespaces[0] ?? '')
+  const candidates = nearest(policies, home, context).flatMap(({ rule, isAtHome }) => (isAtHome ? [rule] : []))
   const [first] = candidates
   if (first === undefined) return noRules
   const merged = candidates.filter(
@@ -81,8 +87,12 @@ interface Rule {
   readonly wildcardRank: number
 }
 
-/** The visible ones, best first. Candidates come in the order of their creation, which decides between equals. */
-function nearest<R extends Rule>(candidates: readonly R[], serviceNamespace: string, context: SelectionContext): R[] {
+/** The visible ones, best first; not at home are those of none of the three namespaces. Candidates come in the order of their creation, which decides between equals. */
+function nearest<R extends Rule>(
+  candidates: readonly R[],
+  serviceNamespace: string,
+  context: SelectionContext,
+): { rule: R; isAtHome: boolean }[] {
   const order = [context.namespace, serviceNamespace, context.rootNamespace]
   const distance = ({ origin }: R): number => {
     const at = order.indexOf(origin.namespace)
@@ -94,6 +104,7 @@ function nearest<R extends Rule>(candidates: readonly R[], serviceNamespace: str
       (a, b) =>
         distance(a) - distance(b) || compare(a.origin.namespace, b.origin.namespace) || a.wildcardRank - b.wildcardRank,
     )
+    .map((rule) => ({ rule, isAtHome: distance(rule) < order.length }))
 }
 
 function compare(a: string, b: string): number {

@@ -1,15 +1,15 @@
 /** Builds one service from the objects that speak of it, and notes which facts it looked at. */
 import { isIP } from 'node:net'
-import { AerakiError, expandHost, type ObjectOf } from '@aeraki/api'
+import { AerakiError, canonicalHost, expandHost, type ObjectOf } from '@aeraki/api'
 import type { VipAllocator } from '../vip/allocator.ts'
-import { createReporter, type Finding, originOf, type Report, visibilityOf } from './findings.ts'
+import { createReporter, originOf, type Report, visibilityOf } from './findings.ts'
 import { endpointsOf, isDns, portsOf } from './from-service-entry.ts'
 import { type MeshInputs, patternFacts } from './inputs.ts'
+import { ruleFindings } from './rule-findings.ts'
 import type {
   Destination,
-  DestinationPolicy,
   Endpoint,
-  Origin,
+  HostPolicies,
   RouteRule,
   RoutingRule,
   Service,
@@ -26,8 +26,14 @@ export interface BuiltService {
 
 type Entry = ObjectOf<'ServiceEntry'>
 
+export interface BuildContext {
+  readonly inputs: MeshInputs
+  readonly vips: VipAllocator
+  readonly rootNamespace: string
+}
+
 /** Undefined: no ServiceEntry speaks of it (any more). */
-export function buildService(key: ServiceKey, inputs: MeshInputs, vips: VipAllocator): BuiltService | undefined {
+export function buildService(key: ServiceKey, { inputs, vips, rootNamespace }: BuildContext): BuiltService | undefined {
   const entries = inputs.entriesOf(key)
   const [first] = entries
   if (first === undefined) return undefined
@@ -37,49 +43,84 @@ export function buildService(key: ServiceKey, inputs: MeshInputs, vips: VipAlloc
   const reports: Report[] = []
 
   const ports = mergedPorts(entries, inputs, facts, reports)
-  const routing = inputs.routingFor(host).map((rule) => resolved(rule, inputs, facts))
+  const routing = inputs.routingFor(host).map((rule) => resolved(rule, host, inputs, facts))
   for (const fact of patternFacts('routing', host)) facts.add(fact)
-  const destinations = new Map<string, readonly DestinationPolicy[]>()
+  const destinations = new Map<string, HostPolicies>()
   for (const target of new Set([host, ...routing.flatMap(({ routes }) => routes.flatMap(hostsOf))])) {
     for (const fact of patternFacts('destination', target)) facts.add(fact)
-    destinations.set(target, inputs.destinationsFor(target))
+    if (target !== host) facts.add(`host:${target}`)
+    const homes = target === host ? [namespace] : inputs.entriesOfHost(target).map(({ metadata }) => metadata.namespace)
+    destinations.set(target, { namespaces: [...new Set(homes)], policies: inputs.destinationsFor(target) })
   }
+  const resolution = isDns(first) ? 'dns' : first.spec.resolution === 'STATIC' ? 'static' : 'none'
   const service: Service = {
     key,
     namespace,
     host,
     exportTo: visibilityOf(first.spec.exportTo, namespace),
-    resolution: isDns(first) ? 'dns' : first.spec.resolution === 'STATIC' ? 'static' : 'none',
+    resolution,
     addresses: addressesOf(host, entries, withoutThrowing(vips, first, reports), reports),
     ports,
-    endpoints: dialable(entries, inputs, host, reports),
+    endpoints: dialable(entries, inputs, host, resolution, reports),
     rules: { routing, destinations },
   }
-  reports.push(...ruleFindings(service, inputs, facts))
+  reports.push(...ruleFindings(service, inputs, rootNamespace, facts))
   return { service, facts, reports }
 }
 
-/** EDS has IP addresses only; one name in it would make a proxy refuse all the others. */
-function dialable(entries: readonly Entry[], inputs: MeshInputs, host: string, reports: Report[]): Endpoint[] {
-  return entries.flatMap((entry) => {
-    const endpoints = endpointsOf({ entry, workloads: inputs.workloadsFor(entry) }, host)
-    if (isDns(entry)) return endpoints
-    const names = endpoints.filter(({ address }) => isIP(address) === 0)
-    if (names.length > 0) {
+/** Of the endpoints that are written, those that a proxy can dial. One that it can't would make it refuse all of them. */
+function dialable(
+  entries: readonly Entry[],
+  inputs: MeshInputs,
+  host: string,
+  resolution: Service['resolution'],
+  reports: Report[],
+): Endpoint[] {
+  const dials = entries.flatMap((entry) => {
+    const leftOut = new Map<string, Endpoint[]>()
+    const good: Endpoint[] = []
+    for (const endpoint of endpointsOf({ entry, workloads: inputs.workloadsFor(entry) }, host)) {
+      const problem = addressProblem(endpoint.address, resolution)
+      if (problem === undefined) good.push(endpoint)
+      else leftOut.set(problem, [...(leftOut.get(problem) ?? []), endpoint])
+    }
+    for (const [problem, endpoints] of leftOut) {
       reports.push({
         about: originOf(entry),
         finding: {
           severity: 'warning',
           code: 'MESH_UNSUPPORTED_ADDRESS',
           field: 'spec.resolution',
-          value: names[0]?.address,
-          message: `${names.length} endpoints have names for addresses and are left out`,
-          remedy: 'write resolution: DNS, or give them IP addresses',
+          value: endpoints[0]?.address,
+          message: `${endpoints.length} endpoints of ${host} ${problem} and are left out`,
+          remedy: 'give them IP addresses, or names and resolution: DNS',
         },
       })
     }
-    return endpoints.filter(({ address }) => isIP(address) !== 0)
+    return good
   })
+  const [first] = entries
+  if (dials.length === 0 && first !== undefined) {
+    reports.push({
+      about: originOf(first),
+      finding: {
+        severity: 'warning',
+        code: 'MESH_NO_ENDPOINTS',
+        field: first.spec.workloadSelector === undefined ? 'spec.endpoints' : 'spec.workloadSelector',
+        value: host,
+        message: `${host} has no endpoint: requests to it fail`,
+        remedy:
+          'add endpoints, or WorkloadEntries of the same namespace with all labels of workloadSelector; resolution NONE has none in standalone mode',
+      },
+    })
+  }
+  return dials
+}
+
+function addressProblem(address: string, resolution: Service['resolution']): string | undefined {
+  if (address === '') return 'have no address'
+  if (address.startsWith('unix:')) return 'are socket files'
+  return isIP(address) === 0 && resolution !== 'dns' ? 'have names for addresses' : undefined
 }
 
 /** The first entry that has a port number says what it is. */
@@ -131,7 +172,7 @@ function addressesOf(
   }
   const given = new Map<string, ServiceAddress>()
   for (const entry of entries) {
-    if (entry.spec.hosts[0] !== host) continue
+    if (canonicalHost(entry.spec.hosts[0] ?? '') !== host) continue
     for (const [index, address] of (entry.spec.addresses ?? []).entries()) {
       if (isIP(address) === 0) {
         reports.push({
@@ -187,73 +228,33 @@ function hostsOf({ destinations, mirrors }: RouteRule): string[] {
   return [...destinations, ...mirrors].map(({ host }) => host)
 }
 
-/** With short names of destinations made whole: a ServiceEntry's host as it stands wins over the Kubernetes name. */
-function resolved(rule: RoutingRule, inputs: MeshInputs, facts: Set<string>): RoutingRule {
-  const wholeName = <D extends Destination>(destination: D): D => {
-    if (destination.host.includes('.')) return destination
-    facts.add(`host:${destination.host}`)
-    if (inputs.hasHost(destination.host)) return destination
-    return { ...destination, host: expandHost(destination.host, rule.origin.namespace) }
+/**
+ * With destinations made whole. A short name is a ServiceEntry's host as it stands, else the Kubernetes name. Without a
+ * port the only port of the host is meant, as in Istio, and where there are several the one that was called.
+ */
+function resolved(rule: RoutingRule, ownHost: string, inputs: MeshInputs, facts: Set<string>): RoutingRule {
+  const whole = <D extends Destination>(destination: D): D => {
+    const host = wholeName(destination.host, rule.origin.namespace, inputs, facts)
+    if (destination.port !== undefined || host === ownHost) return { ...destination, host }
+    facts.add(`host:${host}`)
+    const ports = new Set(
+      inputs.entriesOfHost(host).flatMap(({ spec }) => (spec.ports ?? []).map((each) => each.number)),
+    )
+    const [port] = ports.size === 1 ? ports : []
+    return { ...destination, host, port }
   }
   return {
     ...rule,
     routes: rule.routes.map((route) => ({
       ...route,
-      destinations: route.destinations.map(wholeName),
-      mirrors: route.mirrors.map(wholeName),
+      destinations: route.destinations.map(whole),
+      mirrors: route.mirrors.map(whole),
     })),
   }
 }
 
-/** Rules that point to nothing, and rules that another one leaves no room for. */
-function ruleFindings(service: Service, inputs: MeshInputs, facts: Set<string>): Report[] {
-  const reports: Report[] = []
-  const say = (origin: Origin, finding: Finding): void => {
-    reports.push({ about: origin, finding })
-  }
-  for (const { origin, routes } of service.rules.routing) {
-    const reported = new Set<string>()
-    for (const { host, subset } of routes.flatMap(({ destinations, mirrors }) => [...destinations, ...mirrors])) {
-      facts.add(`host:${host}`)
-      const target = `${host} ${subset}`
-      if (reported.has(target)) continue
-      reported.add(target)
-      if (!inputs.hasHost(host)) {
-        say(origin, {
-          severity: 'warning',
-          code: 'MESH_UNKNOWN_HOST',
-          field: 'spec',
-          value: host,
-          message: `routes for ${service.host} lead to ${host}, and no ServiceEntry has this host: such requests fail`,
-          remedy: 'correct the host of the destination, or add its ServiceEntry',
-        })
-      } else if (subset !== '' && !hasSubset(service, host, subset)) {
-        say(origin, {
-          severity: 'warning',
-          code: 'MESH_UNKNOWN_SUBSET',
-          field: 'spec',
-          value: subset,
-          message: `routes for ${service.host} lead to subset ${subset} of ${host}, which no DestinationRule defines: such requests fail`,
-          remedy: 'correct the name of the subset, or add it to the DestinationRule',
-        })
-      }
-    }
-  }
-  const routers = service.rules.routing.filter(({ origin }) => origin.kind === 'MetaRouter')
-  for (const { origin } of routers.slice(1)) {
-    say(origin, {
-      severity: 'warning',
-      code: 'MESH_SECOND_ROUTER',
-      field: 'spec.hosts',
-      value: service.host,
-      message: `${routers[0]?.origin.id ?? ''} routes ${service.host} already; clients that see both use one of them`,
-      remedy: 'put all routes of a host into one MetaRouter',
-    })
-  }
-  return reports
-}
-
-function hasSubset(service: Service, host: string, subset: string): boolean {
-  const policies = service.rules.destinations.get(host) ?? []
-  return policies.some(({ subsets }) => subsets.some(({ name }) => name === subset))
+function wholeName(host: string, namespace: string, inputs: MeshInputs, facts: Set<string>): string {
+  if (host.includes('.')) return host
+  facts.add(`host:${host}`)
+  return inputs.entriesOfHost(host).length > 0 ? host : expandHost(host, namespace)
 }

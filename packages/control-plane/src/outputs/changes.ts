@@ -64,7 +64,7 @@ export function endpointPlaces(service: Service): Set<string> {
 
 /** Of all subsets that clients of any namespace may see. */
 function clusterNames(service: Service): string[] {
-  const rules = service.rules.destinations.get(service.host) ?? []
+  const rules = service.rules.destinations.get(service.host)?.policies ?? []
   const subsets = new Set(['', ...rules.flatMap((rule) => rule.subsets.map(({ name }) => name))])
   return served(service).flatMap((port) => [...subsets].map((subset) => outboundCluster(port, subset, service.host)))
 }

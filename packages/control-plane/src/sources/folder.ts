@@ -6,10 +6,10 @@
  * whether an event got lost: a walk every few seconds finds what no event told. A folder that is gone is not an empty
  * one: what it held is kept until it is back.
  */
-import { type FSWatcher, readdirSync, readFileSync, realpathSync, statSync, watch } from 'node:fs'
-import { extname, join } from 'node:path'
+import { type FSWatcher, readFileSync, statSync, watch } from 'node:fs'
+import { sep } from 'node:path'
 import { AerakiError } from '@aeraki/api/errors'
-import { type Diagnostic, loadResources } from '@aeraki/api'
+import { type Folder, loadResources, unreadableFinding, walkFolder } from '@aeraki/api'
 import { getLogger } from '@logtape/logtape'
 import type { OriginUpdate, Source, SourceListener } from './source.ts'
 
@@ -29,7 +29,8 @@ interface FileState {
   readonly racy: boolean
 }
 
-const extensions = new Set(['.yaml', '.yml', '.json'])
+/** Reading YAML takes a second for a megabyte or two, and nothing else happens meanwhile. */
+const largestFile = 32 * 1024 * 1024
 const racyMs = 100
 /** An empty file may be one that is being written: it is believed when it stays so. */
 const emptyMs = 300
@@ -61,9 +62,9 @@ export function createFolderSource(folder: string, options: FolderSourceOptions 
 
   function scan(): void {
     if (closed) return
-    let tree: Tree
+    let tree: Folder
     try {
-      tree = walk(folder)
+      tree = walkFolder(folder)
     } catch (error) {
       // Gone, or going while we look.
       if (!missing) log.warn('{folder} cannot be read; what it held is kept: {error}', { folder, error })
@@ -80,9 +81,11 @@ export function createFolderSource(folder: string, options: FolderSourceOptions 
       const update = readIfNew(path)
       if (update !== undefined) updates.push(update)
     }
-    const present = new Set(tree.files)
+    for (const { path, cause } of tree.unreadable) updates.push(...unreadable(path, cause))
+    const dark = tree.unreadable.map(({ path }) => path)
+    const present = new Set([...tree.files, ...dark])
     for (const path of files.keys()) {
-      if (present.has(path)) continue
+      if (present.has(path) || dark.some((above) => path.startsWith(above + sep))) continue
       files.delete(path)
       updates.push({ origin: path, state: 'removed', objects: [], diagnostics: [] })
     }
@@ -99,11 +102,10 @@ export function createFolderSource(folder: string, options: FolderSourceOptions 
       stat = [found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join()
       ageMs = Date.now() - Number(found.ctimeMs)
       if (known !== undefined && known.stat === stat && !known.racy) return undefined
+      if (found.size > largestFile) throw new Error(`${found.size} bytes, more than ${largestFile}`)
       text = readFileSync(path, 'utf8')
     } catch (error) {
-      if (known?.stat === 'unreadable') return undefined
-      files.set(path, { stat: 'unreadable', text: undefined, racy: false })
-      return { origin: path, state: 'present', objects: [], diagnostics: [unreadable(path, error)] }
+      return unreadable(path, error)[0]
     }
     if (text.trim() === '' && known?.text !== undefined && known.text.trim() !== '' && ageMs < emptyMs) {
       later(emptyMs)
@@ -115,6 +117,15 @@ export function createFolderSource(folder: string, options: FolderSourceOptions 
     if (known?.text === text) return undefined
     const { objects, diagnostics } = loadResources(text, path)
     return { origin: path, state: 'present', objects, diagnostics }
+  }
+
+  /** Said once; what the path held is kept, as its error names no object. */
+  function unreadable(path: string, cause: unknown): OriginUpdate[] {
+    if (files.get(path)?.stat === 'unreadable') return []
+    files.set(path, { stat: 'unreadable', text: undefined, racy: false })
+    const message = `it cannot be read (${String(cause)}); what it held is kept`
+    const finding = unreadableFinding('SOURCE_UNREADABLE', path, message)
+    return [{ origin: path, state: 'present', objects: [], diagnostics: [finding] }]
   }
 
   function later(ms: number): void {
@@ -164,7 +175,7 @@ export function createFolderSource(folder: string, options: FolderSourceOptions 
     async start(to) {
       listener = to
       try {
-        walk(folder)
+        walkFolder(folder)
       } catch (cause) {
         throw new AerakiError(
           'SOURCE_UNREADABLE',
@@ -189,63 +200,7 @@ export function createFolderSource(folder: string, options: FolderSourceOptions 
   }
 }
 
-interface Tree {
-  /** In the order of their paths. */
-  readonly files: readonly string[]
-  readonly folders: ReadonlySet<string>
-}
-
-/** Hidden files and folders are not ours; links are followed, once each. Throws if the root can't be read. */
-function walk(root: string): Tree {
-  const files: string[] = []
-  const folders = new Set<string>()
-  const seen = new Set<string>()
-
-  function enter(path: string): void {
-    const real = realpathSync(path)
-    if (seen.has(real)) return
-    seen.add(real)
-    const entries = readdirSync(path, { withFileTypes: true })
-    folders.add(path)
-    for (const entry of entries) {
-      if (entry.name.startsWith('.')) continue
-      const child = join(path, entry.name)
-      const kind = entry.isSymbolicLink() ? statSync(child, { throwIfNoEntry: false }) : entry
-      if (kind?.isDirectory() === true) enterBelow(child)
-      else if (kind?.isFile() === true && extensions.has(extname(entry.name).toLowerCase())) files.push(child)
-    }
-  }
-
-  function enterBelow(path: string): void {
-    try {
-      enter(path)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    }
-  }
-
-  enter(root)
-  return { files: files.toSorted(), folders }
-}
-
 function inodeOf(path: string): string {
   const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
   return stat === undefined ? '' : `${stat.dev}:${stat.ino}`
-}
-
-function unreadable(file: string, cause: unknown): Diagnostic {
-  return {
-    severity: 'error',
-    code: 'SOURCE_UNREADABLE',
-    file,
-    line: 0,
-    column: 0,
-    kind: undefined,
-    namespace: undefined,
-    name: undefined,
-    field: '',
-    value: undefined,
-    message: `the file cannot be read (${String(cause)}); what it held is kept`,
-    remedy: 'check its permissions',
-  }
 }

@@ -1,6 +1,6 @@
 /**
  * The last good version of every object. What is broken never removes what was good:
- *  - an object with an error keeps its last good version, and is reported;
+ *  - an object with an error keeps its last good version, and is reported, also when it broke on its way to another file;
  *  - a file that can't be read to its end keeps every object that it had and that it doesn't show now.
  * What is truly gone goes. An object in two origins is the first one's, by the names of the origins.
  */
@@ -43,6 +43,8 @@ export function createStore(): Store {
   /** Which origins have an object of this key; rarely more than one. */
   const claims = new Map<string, Set<string>>()
   const current = new Map<string, LoadedObject>()
+  /** In no file any more, but a broken object of their name is. */
+  const orphans = new Set<string>()
 
   function replace(update: OriginUpdate): Set<string> {
     const before = origins.get(update.origin)
@@ -74,8 +76,13 @@ export function createStore(): Store {
     const [first] = [...(claims.get(key) ?? [])].toSorted()
     const object = first === undefined ? undefined : origins.get(first)?.objects.get(key)
     const previous = current.get(key)
+    orphans.delete(key)
     if (object === undefined) {
       if (previous === undefined) return undefined
+      if (isBrokenSomewhere(previous)) {
+        orphans.add(key)
+        return undefined
+      }
       current.delete(key)
       return { kind: 'removed', object: previous }
     }
@@ -83,6 +90,37 @@ export function createStore(): Store {
     current.set(key, object)
     if (previous === undefined) return { kind: 'added', object }
     return { kind: fingerprint(object) === fingerprint(previous) ? 'moved' : 'updated', object, previous }
+  }
+
+  function isBrokenSomewhere(object: LoadedObject): boolean {
+    const names = namesOf(object)
+    return origins.values().some(({ errors }) => names.some((name) => errors.has(name)))
+  }
+
+  /** Objects that are kept although no error names them: nobody would guess why they are still there. */
+  function kept(): Diagnostic[] {
+    return [...origins.values()].flatMap(({ objects, stale, errors }) =>
+      [...stale.keys()].flatMap((key): Diagnostic[] => {
+        const object = objects.get(key)
+        if (object === undefined || namesOf(object).some((name) => errors.has(name))) return []
+        return [
+          {
+            file: object.source.file,
+            line: 0,
+            column: 0,
+            severity: 'warning',
+            code: 'STORE_KEPT',
+            kind: object.kind,
+            namespace: object.metadata.namespace,
+            name: object.metadata.name,
+            field: '',
+            value: undefined,
+            message: 'not found here any more, but kept as it was: an error in this file may be what hides it',
+            remedy: 'correct the errors of the file; if the object is gone by then, so is what it does',
+          },
+        ]
+      }),
+    )
   }
 
   function duplicates(): Diagnostic[] {
@@ -110,17 +148,17 @@ export function createStore(): Store {
 
   return {
     apply(updates) {
-      const touched = new Set<string>()
+      const touched = new Set(orphans)
       for (const update of updates) for (const key of replace(update)) touched.add(key)
       return [...touched].flatMap((key) => settle(key) ?? [])
     },
     objects: () => current.values(),
     diagnostics() {
       const ordered = [...origins].toSorted(([a], [b]) => (a < b ? -1 : 1))
-      return [...ordered.flatMap(([, state]) => state.diagnostics), ...duplicates()]
+      return [...ordered.flatMap(([, state]) => state.diagnostics), ...kept(), ...duplicates()]
     },
     get stale() {
-      return [...origins.values()].reduce((sum, { stale }) => sum + stale.size, 0)
+      return [...origins.values()].reduce((sum, { stale }) => sum + stale.size, orphans.size)
     },
     get size() {
       return current.size
@@ -134,17 +172,16 @@ function merge(before: OriginState | undefined, update: OriginUpdate): OriginSta
     const key = keyOf(object)
     if (!objects.has(key)) objects.set(key, unchanged(before?.objects.get(key), object))
   }
-  const broken = update.diagnostics.filter(({ severity }) => severity === 'error')
-  const errors = new Set(broken.map(identityOf))
+  const errors = new Set(update.diagnostics.filter(({ severity }) => severity === 'error').map(identityOf))
+  const names = new Set([...(before?.objects.values() ?? [])].flatMap(namesOf))
   // A broken thing that was not here before may be a known object that no longer says its name; one that is here in a
   // good form too (a duplicate) is no riddle.
-  const known = (error: string): boolean =>
-    before?.objects.has(error) === true || before?.errors.has(error) === true || objects.has(error)
+  const known = (error: string): boolean => names.has(error) || before?.errors.has(error) === true || objects.has(error)
   const newcomers = [...errors].filter((error) => error === anonymous || !known(error))
   const stale = new Map<string, ReadonlySet<string>>()
   for (const [key, object] of before?.objects ?? []) {
     if (objects.has(key)) continue
-    const about = broken.filter((diagnostic) => isAbout(diagnostic, object)).map(identityOf)
+    const about = namesOf(object).filter((name) => errors.has(name))
     const earlier = [...(before?.stale.get(key) ?? [])].filter((error) => errors.has(error))
     const suspects = new Set([...about, ...newcomers, ...earlier])
     if (suspects.size === 0) continue
@@ -163,12 +200,11 @@ function identityOf({ kind, namespace, name }: Diagnostic): string {
     : keyOf({ kind, metadata: { namespace: namespace ?? '', name } })
 }
 
-function isAbout({ kind, namespace, name }: Diagnostic, object: LoadedObject): boolean {
-  if (kind === undefined || name === undefined) return true
-  if ((namespace ?? '') !== object.metadata.namespace) return false
-  if (kind === object.kind) return name === object.metadata.name
-  // The early form of a MetaRouter: one for each of its hosts, named after it.
-  return kind === object.convertedFrom?.kind && object.metadata.name.startsWith(name)
+/** Under which errors may speak of it: its own name, and that of the early form it was written as. */
+function namesOf({ kind, metadata, convertedFrom }: LoadedObject): string[] {
+  const own = keyOf({ kind, metadata })
+  if (convertedFrom === undefined) return [own]
+  return [own, keyOf({ kind: convertedFrom.kind, metadata: { ...metadata, name: convertedFrom.name } })]
 }
 
 /** The earlier object where the new one says the same at the same place. */

@@ -12,7 +12,9 @@ import type { Locality } from '@aeraki/api'
 
 export function duration(ms: number): Duration {
   const seconds = Math.floor(ms / 1000)
-  return create(DurationSchema, { seconds: BigInt(seconds), nanos: Math.round((ms - seconds * 1000) * 1e6) })
+  const nanos = Math.round((ms - seconds * 1000) * 1e6)
+  const carry = nanos === 1e9
+  return create(DurationSchema, { seconds: BigInt(carry ? seconds + 1 : seconds), nanos: carry ? 0 : nanos })
 }
 
 export function socketAddress(address: string, port: number): Address {

@@ -7,7 +7,7 @@ import {
 } from '@aeraki/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import type { Endpoint, LocalitySetting } from '../mesh/model.ts'
 import { localityMessage, socketAddress } from './common.ts'
-import { type Client, groupByLocality } from './locality.ts'
+import { type Client, fittingWeights, groupByLocality } from './locality.ts'
 
 /** Envoy's default, in percent; said aloud because everyone who reads a config dump asks. */
 const overprovisioningFactor = 140
@@ -27,18 +27,21 @@ export function loadAssignment(input: EndpointsInput): ClusterLoadAssignment {
   return create(ClusterLoadAssignmentSchema, {
     clusterName: cluster,
     policy: { overprovisioningFactor: overprovisioningFactor },
-    endpoints: groupByLocality(endpoints, setting, client).map((group) => ({
-      locality: localityMessage(group.locality),
-      priority: group.priority,
-      ...(group.weight === undefined ? {} : { loadBalancingWeight: group.weight }),
-      lbEndpoints: group.endpoints.map((endpoint) => ({
-        healthStatus: HealthStatus.UNKNOWN,
-        loadBalancingWeight: endpoint.weight,
-        hostIdentifier: {
-          case: 'endpoint' as const,
-          value: { address: socketAddress(endpoint.address, endpoint.ports.get(port) ?? port) },
-        },
-      })),
-    })),
+    endpoints: groupByLocality(endpoints, setting, client).map((group) => {
+      const weights = fittingWeights(group.endpoints.map(({ weight }) => weight))
+      return {
+        locality: localityMessage(group.locality),
+        priority: group.priority,
+        ...(group.weight === undefined ? {} : { loadBalancingWeight: group.weight }),
+        lbEndpoints: group.endpoints.map((endpoint, index) => ({
+          healthStatus: HealthStatus.UNKNOWN,
+          loadBalancingWeight: weights[index] ?? 1,
+          hostIdentifier: {
+            case: 'endpoint' as const,
+            value: { address: socketAddress(endpoint.address, endpoint.ports.get(port) ?? port) },
+          },
+        })),
+      }
+    }),
   })
 }

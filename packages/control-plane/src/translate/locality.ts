@@ -76,10 +76,11 @@ export function groupByLocality(
   }
   const weighted = isLocalityWeighted(setting)
   const raws = [...new Set(ordered.map(({ raw }) => raw))]
-  return ordered.map(({ locality, raw, endpoints: members }) => ({
+  const weights = fittingWeights(ordered.map(({ endpoints: members }) => sumOfWeights(members)))
+  return ordered.map(({ locality, raw, endpoints: members }, index) => ({
     locality,
     priority: raws.indexOf(raw),
-    weight: weighted ? sumOfWeights(members) : undefined,
+    weight: weighted ? weights[index] : undefined,
     endpoints: members,
   }))
 }
@@ -154,6 +155,17 @@ function localityWeights(
   if ([...weights.values()].every(Number.isInteger)) return weights
   // Envoy's weights are whole numbers: keep the proportions to a part in a million.
   return new Map([...weights].map(([place, weight]) => [place, Math.max(1, Math.round(weight * 10_000))]))
+}
+
+const mostWeight = 4_294_967_295
+
+/** The weights of one list must sum to a uint32, or proxies refuse it. */
+export function fittingWeights(weights: readonly number[]): readonly number[] {
+  const sum = weights.reduce((total, weight) => total + weight, 0)
+  if (sum <= mostWeight) return weights
+  // Room for what the least weight of 1 adds.
+  const scale = (mostWeight - weights.length) / sum
+  return weights.map((weight) => Math.max(1, Math.floor(weight * scale)))
 }
 
 function sumOfWeights(endpoints: readonly Endpoint[]): number {

@@ -20,7 +20,7 @@ import { outboundCluster, routeName } from './names.ts'
 export interface RoutesInput {
   readonly host: string
   readonly port: number
-  /** Undefined: no rule applies to the service. */
+  /** Of this port. Undefined: no rule applies to the service. */
   readonly rules: readonly RouteRule[] | undefined
   /** The attribute that a destination's consistent hash asks for. */
   hashAttribute(destination: Destination): string | undefined
@@ -28,10 +28,7 @@ export interface RoutesInput {
 
 export function buildRoutes(input: RoutesInput): RouteConfiguration {
   const { host, port, rules } = input
-  const routes =
-    rules === undefined
-      ? [defaultRoute(input)]
-      : rules.filter((rule) => rule.port === undefined || rule.port === port).map((rule) => route(rule, input))
+  const routes = rules === undefined ? [defaultRoute(input)] : rules.map((rule) => route(rule, input))
   return create(RouteConfigurationSchema, {
     name: routeName(host, port),
     virtualHosts: [{ name: 'dummy', domains: ['*'], routes }],

@@ -42,10 +42,12 @@ export function openStateFile(path: string): StateFile {
 }
 
 function write(path: string, assignments: readonly VipAssignment[]): void {
-  const vips: Record<string, { address: string; goneSince?: number }> = {}
-  for (const { key, address, goneSince } of assignments) {
-    vips[key] = goneSince === undefined ? { address } : { address, goneSince }
-  }
+  const vips = Object.fromEntries(
+    assignments.map(({ key, address, goneSince }) => [
+      key,
+      goneSince === undefined ? { address } : { address, goneSince },
+    ]),
+  )
   const folder = dirname(path)
   mkdirSync(folder, { recursive: true })
   const temporary = `${path}.${process.pid}.tmp`

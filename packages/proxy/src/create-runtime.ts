@@ -93,7 +93,7 @@ class DataPath implements RealRuntime {
     this.#listeners.delete(name)
     this.#draining.add(listener)
     await listener.stop()
-    await listener.drain(drainMs)
+    await listener.drain(drainMs, this.#core.limits.lingerMs)
     this.#draining.delete(listener)
   }
 
@@ -149,7 +149,7 @@ class DataPath implements RealRuntime {
     const listeners = [...this.#listeners.values(), ...this.#draining]
     this.#listeners.clear()
     await Promise.all(listeners.map((listener) => listener.stop()))
-    await Promise.all(listeners.map((listener) => listener.drain(graceMs)))
+    await Promise.all(listeners.map((listener) => listener.drain(graceMs, 0)))
     for (const cluster of this.#liveClusters()) cluster.destroy()
     // The last bytes of the last turn.
     this.#core.flusher.run()

@@ -57,6 +57,11 @@ export interface ProxyLimits {
   readonly heartbeatIntervalMs: number
   /** Mirrored requests in flight per cluster; more are not mirrored. `mirror_overflow`. */
   readonly maxMirrorsInFlight: number
+  /**
+   * Milliseconds for which connections of a removed listener are served on even when idle: clients learn that it is
+   * gone no sooner than the proxy does.
+   */
+  readonly lingerMs: number
   /** Milliseconds that connections of removed listeners and endpoints may go on. Envoy: --drain-time-s. */
   readonly drainMs: number
 }
@@ -79,5 +84,6 @@ export const defaultProxyLimits: ProxyLimits = {
   upstreamIdleTimeoutMs: 3_600_000,
   heartbeatIntervalMs: 60_000,
   maxMirrorsInFlight: 1000,
+  lingerMs: 1000,
   drainMs: 30_000,
 }

@@ -202,6 +202,19 @@ describe('swaps', () => {
     await removed
   })
 
+  test('a client that does not know yet that its listener is gone is served on for a while', async (t) => {
+    const mesh = new Harness(t)
+    const server = await mesh.server(echo('a'))
+    mesh.runtime.setCluster(cluster('c', [server.port]))
+    await mesh.listen([route('c')])
+    const client = await mesh.client()
+    await client.call({})
+    const removed = mesh.runtime.removeListener('listener')
+    assert.equal((await client.call({}, 'late')).body, 'late')
+    await removed
+    await client.closed
+  })
+
   test('connections of a removed listener that do not become idle are closed after the drain time', async (t) => {
     const mesh = new Harness(t)
     const server = await mesh.server(() => undefined)

@@ -91,20 +91,29 @@ export class ProxyListener implements DownstreamOwner {
     await socket?.close()
   }
 
-  /** Closes connections as they become idle, at the latest after `drainMs`. `stop` first. */
-  async drain(drainMs: number): Promise<void> {
+  /**
+   * Serves on for `lingerMs`, as clients learn that the listener is gone no sooner than the proxy does; then closes
+   * connections as they become idle, at the latest after `drainMs`. `stop` first.
+   */
+  async drain(drainMs: number, lingerMs: number): Promise<void> {
+    const linger = Math.min(lingerMs, drainMs)
+    await this.#emptyWithin(linger)
     for (const connection of this.#connections) connection.closeWhenIdle()
-    if (this.#connections.size === 0) return
-    if (drainMs > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, drainMs)
-        this.#onEmpty = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
-    }
+    await this.#emptyWithin(drainMs - linger)
     this.destroy()
+  }
+
+  /** Resolves when no connection is left, at the latest after `ms`. */
+  async #emptyWithin(ms: number): Promise<void> {
+    if (this.#connections.size === 0 || ms <= 0) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      this.#onEmpty = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+    this.#onEmpty = undefined
   }
 
   destroy(): void {

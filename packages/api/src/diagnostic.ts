@@ -28,6 +28,12 @@ export interface Diagnostic extends Position {
   readonly remedy: string
 }
 
+/** An error about a file, not about any object that it may hold. */
+export function fileFinding(position: Position, finding: Pick<Diagnostic, 'code' | 'message' | 'remedy'>): Diagnostic {
+  const nobody = { kind: undefined, namespace: undefined, name: undefined }
+  return { ...position, severity: 'error', ...finding, ...nobody, field: '', value: undefined }
+}
+
 const longestValue = 80
 
 /**

@@ -3,7 +3,7 @@
  * YAML; a document that is a `List` (as `kubectl get -o yaml` prints) gives its items.
  */
 import { Composer, type Document, LineCounter, Parser, type YAMLError } from 'yaml'
-import type { Diagnostic } from '../diagnostic.ts'
+import { type Diagnostic, fileFinding } from '../diagnostic.ts'
 import { DocumentLocator, DocumentTree, type FileText, type Locator } from './locator.ts'
 
 export interface RawResource {
@@ -117,20 +117,7 @@ const remedies: Partial<Record<YAMLError['code'], string>> = {
 
 function fileError(file: FileText, offset: number, code: string, message: string, remedy: string): Diagnostic {
   const { line, col } = file.lines.linePos(offset)
-  return {
-    severity: 'error',
-    code,
-    file: file.file,
-    line,
-    column: col,
-    kind: undefined,
-    namespace: undefined,
-    name: undefined,
-    field: '',
-    value: undefined,
-    message,
-    remedy,
-  }
+  return fileFinding({ file: file.file, line, column: col }, { code, message, remedy })
 }
 
 function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {

@@ -1,7 +1,7 @@
 /** Which files of a folder are configuration: .yaml, .yml and .json, in it and below; hidden files and folders are not. */
 import { readdirSync, realpathSync, statSync } from 'node:fs'
 import { extname, join } from 'node:path'
-import type { Diagnostic } from '../diagnostic.ts'
+import { type Diagnostic, fileFinding } from '../diagnostic.ts'
 
 export interface Folder {
   /** In the order of their paths. */
@@ -56,18 +56,6 @@ export function walkFolder(root: string): Folder {
 
 /** The finding about a file or folder that can't be read. */
 export function unreadableFinding(code: string, file: string, message: string): Diagnostic {
-  return {
-    severity: 'error',
-    code,
-    file,
-    line: 0,
-    column: 0,
-    kind: undefined,
-    namespace: undefined,
-    name: undefined,
-    field: '',
-    value: undefined,
-    message,
-    remedy: 'Check its permissions, and where links lead.',
-  }
+  const remedy = 'Check its permissions, and where links lead.'
+  return fileFinding({ file, line: 0, column: 0 }, { code, message, remedy })
 }

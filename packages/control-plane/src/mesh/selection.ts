@@ -30,7 +30,7 @@ export function takesVirtualServices(protocol: string): boolean {
 }
 
 /** Undefined: no rule applies, the service has its default route. */
-export function selectRouting(service: Service, protocol: string, context: SelectionContext): RoutingRule | undefined {
+function selectRouting(service: Service, protocol: string, context: SelectionContext): RoutingRule | undefined {
   const candidates = service.rules.routing.filter(
     ({ origin }) =>
       origin.kind === 'MetaRouter' || (origin.kind === 'VirtualService' && takesVirtualServices(protocol)),

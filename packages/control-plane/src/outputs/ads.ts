@@ -3,6 +3,7 @@
  * clients of that namespace should use them, endpoints by the node's locality, and inbound listeners for those endpoints
  * that stand at its own address. Resources are serialised once and shared by all nodes with the same view.
  */
+import { isWildcard } from '@aeraki/api'
 import type { Change, NodeView, Resource, ResourceProvider } from '@aeraki/xds'
 import { ClusterSchema } from '@aeraki/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import type { Node } from '@aeraki/xds/gen/envoy/config/core/v3/base_pb.ts'
@@ -12,7 +13,7 @@ import { buildInboundCluster } from '../translate/cluster.ts'
 import { inboundCluster, inboundListener, parseCluster, parseRouteName } from '../translate/names.ts'
 import { toResource } from '../translate/resource.ts'
 import { inboundPort, type ServiceResources, translate, type Translation } from '../translate/service.ts'
-import { collectChange, endpointPlaces, listenerNames } from './changes.ts'
+import { clusterNames, collectChange, endpointPlaces, listenerNames, routeNames } from './changes.ts'
 import { appFor, identify, type NodeIdentity } from './node.ts'
 import { typeUrls } from '@aeraki/xds'
 
@@ -52,7 +53,8 @@ export function createAdsOutput(mesh: Mesh, rootNamespace: string): AdsOutput {
     const known = visibleByNamespace.get(namespace)
     if (known !== undefined) return known
     const visible = [...mesh.services()]
-      .filter((service) => serviceFor(service.host, namespace) === service)
+      // A wildcard has no address: nobody can call it, and no route leads there.
+      .filter((service) => !isWildcard(service.host) && serviceFor(service.host, namespace) === service)
       .toSorted((a, b) => (a.host < b.host ? -1 : 1))
     visibleByNamespace.set(namespace, visible)
     return visible
@@ -87,9 +89,7 @@ export function createAdsOutput(mesh: Mesh, rootNamespace: string): AdsOutput {
           case typeUrls.endpoints:
             return outboundClusters().filter((name) => get(typeUrl, name) !== undefined)
           case typeUrls.routes:
-            return visibleTo(identity.namespace).flatMap((service) =>
-              portsOf(service).map((port) => `${service.host}_${port}`),
-            )
+            return visibleTo(identity.namespace).flatMap((service) => routeNames(service))
           default:
             return []
         }
@@ -109,33 +109,29 @@ export function createAdsOutput(mesh: Mesh, rootNamespace: string): AdsOutput {
           const owner = listenerOwner(name, namespace)
           return owner === undefined ? undefined : resourcesOf(owner, namespace).listener(address, port)
         }
-        case typeUrls.cluster: {
-          const parsed = parseCluster(name)
-          if (parsed === undefined) return undefined
-          if (parsed.direction === 'inbound') return inboundClusterAt(parsed.port)
-          const service = serviceFor(parsed.host, namespace)
-          return service === undefined
-            ? undefined
-            : resourcesOf(service, namespace).cluster(parsed.port, parsed.subset, identity)
-        }
+        case typeUrls.cluster:
         case typeUrls.endpoints: {
           const parsed = parseCluster(name)
-          if (parsed?.direction !== 'outbound') return undefined
-          const service = serviceFor(parsed.host, namespace)
-          return service === undefined
-            ? undefined
-            : resourcesOf(service, namespace).endpoints(parsed.port, parsed.subset, identity)
+          if (parsed?.direction === 'inbound')
+            return typeUrl === typeUrls.cluster ? inboundClusterAt(parsed.port) : undefined
+          const resources = parsed === undefined ? undefined : resourcesOfHost(parsed.host)
+          if (parsed === undefined || resources === undefined) return undefined
+          return typeUrl === typeUrls.cluster
+            ? resources.cluster(parsed.port, parsed.subset, identity)
+            : resources.endpoints(parsed.port, parsed.subset, identity)
         }
         case typeUrls.routes: {
           const parsed = parseRouteName(name)
-          const service = parsed === undefined ? undefined : serviceFor(parsed.host, namespace)
-          return parsed === undefined || service === undefined
-            ? undefined
-            : resourcesOf(service, namespace).routes(parsed.port)
+          return parsed === undefined ? undefined : resourcesOfHost(parsed.host)?.routes(parsed.port)
         }
         default:
           return undefined
       }
+    }
+
+    function resourcesOfHost(host: string): ServiceResources | undefined {
+      const service = serviceFor(host, identity.namespace)
+      return service === undefined ? undefined : resourcesOf(service, identity.namespace)
     }
 
     function inbound(address: string, port: number): Resource | undefined {
@@ -163,7 +159,7 @@ export function createAdsOutput(mesh: Mesh, rootNamespace: string): AdsOutput {
     function outboundClusters(): string[] {
       return visibleTo(identity.namespace).flatMap((service) => {
         const { subsets } = resourcesOf(service, identity.namespace)
-        return portsOf(service).flatMap((port) => subsets.map((subset) => `outbound|${port}|${subset}|${service.host}`))
+        return clusterNames(service, subsets)
       })
     }
   }
@@ -171,7 +167,7 @@ export function createAdsOutput(mesh: Mesh, rootNamespace: string): AdsOutput {
   function inboundPorts({ ip }: NodeIdentity): number[] {
     if (ip === '') return []
     return workloads
-      .withPrefix(ip)
+      .portsAt(ip)
       .filter((port) => workloadOwner(ip, port) !== undefined)
       .toSorted((a, b) => a - b)
   }
@@ -216,10 +212,6 @@ export function createAdsOutput(mesh: Mesh, rootNamespace: string): AdsOutput {
   }
 }
 
-function portsOf(service: Service): number[] {
-  return service.ports.filter(({ protocol }) => protocol !== undefined).map(({ number }) => number)
-}
-
 function splitPort(name: string): [string, number] {
   const at = name.lastIndexOf('_')
   return [name.slice(0, at), Number(name.slice(at + 1))]
@@ -229,7 +221,7 @@ function splitPort(name: string): [string, number] {
 class Owners {
   readonly #byName = new Map<string, Set<string>>()
   /** For names of the form `<address> <port>`. */
-  readonly #portsByAddress = new Map<string, Map<number, number>>()
+  readonly #portsByAddress = new Map<string, Set<number>>()
 
   get(name: string): readonly string[] {
     const keys = this.#byName.get(name)
@@ -242,8 +234,8 @@ class Owners {
     else keys.add(key)
     const [address, port] = name.split(' ')
     if (address === undefined || port === undefined || (keys?.size ?? 0) > 1) return
-    const ports = this.#portsByAddress.get(address) ?? new Map<number, number>()
-    ports.set(Number(port), 1)
+    const ports = this.#portsByAddress.get(address) ?? new Set<number>()
+    ports.add(Number(port))
     this.#portsByAddress.set(address, ports)
   }
 
@@ -258,8 +250,8 @@ class Owners {
     if (ports?.size === 0) this.#portsByAddress.delete(address)
   }
 
-  withPrefix(address: string): number[] {
-    return [...(this.#portsByAddress.get(address)?.keys() ?? [])]
+  portsAt(address: string): number[] {
+    return [...(this.#portsByAddress.get(address) ?? [])]
   }
 
   *shared(): Iterable<[string, readonly string[]]> {

@@ -32,8 +32,9 @@ function addService(
   const policies = parts.has('policies')
   const endpoints = parts.has('endpoints')
   if (shape || policies) add(typeUrls.listener, listenerNames(service))
-  if (shape || policies || (endpoints && service.resolution === 'dns')) add(typeUrls.cluster, clusterNames(service))
-  if (shape || policies || endpoints) add(typeUrls.endpoints, clusterNames(service))
+  if (shape || policies || (endpoints && service.resolution === 'dns'))
+    add(typeUrls.cluster, clusterNames(service, allSubsets(service)))
+  if (shape || policies || endpoints) add(typeUrls.endpoints, clusterNames(service, allSubsets(service)))
   if (shape || policies || parts.has('routing')) add(typeUrls.routes, routeNames(service))
   if (shape || endpoints) {
     const places = [...endpointPlaces(service)].map((place) => place.split(' '))
@@ -62,14 +63,17 @@ export function endpointPlaces(service: Service): Set<string> {
   )
 }
 
-/** Of all subsets that clients of any namespace may see. */
-function clusterNames(service: Service): string[] {
-  const rules = service.rules.destinations.get(service.host)?.policies ?? []
-  const subsets = new Set(['', ...rules.flatMap((rule) => rule.subsets.map(({ name }) => name))])
-  return served(service).flatMap((port) => [...subsets].map((subset) => outboundCluster(port, subset, service.host)))
+/** That clients of any namespace may see. */
+function allSubsets({ host, rules }: Service): string[] {
+  const policies = rules.destinations.get(host)?.policies ?? []
+  return [...new Set(['', ...policies.flatMap(({ subsets }) => subsets.map(({ name }) => name))])]
 }
 
-function routeNames(service: Service): string[] {
+export function clusterNames(service: Service, subsets: readonly string[]): string[] {
+  return served(service).flatMap((port) => subsets.map((subset) => outboundCluster(port, subset, service.host)))
+}
+
+export function routeNames(service: Service): string[] {
   return served(service).map((port) => routeName(service.host, port))
 }
 

@@ -4,7 +4,7 @@
  */
 import type { PortTrafficPolicy, TrafficPolicy } from '../mesh/model.ts'
 
-export const noPolicy: PortTrafficPolicy = { loadBalancer: undefined, connectionPool: undefined, outlier: undefined }
+const noPolicy: PortTrafficPolicy = { loadBalancer: undefined, connectionPool: undefined, outlier: undefined }
 
 export function effectivePolicy(
   service: TrafficPolicy | undefined,

@@ -206,7 +206,7 @@ export function exactlyOne(report: Report, path: FieldPath, record: object, fiel
   missing(report, path, `one of ${fields.join(', ')} is needed`, `Add one of ${fields.join(', ')}.`)
 }
 
-export function setFields(record: object, fields: readonly string[]): string[] {
+function setFields(record: object, fields: readonly string[]): string[] {
   const present = new Map<string, unknown>(Object.entries(record))
   return fields.filter((field) => present.get(field) !== undefined)
 }

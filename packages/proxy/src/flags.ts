@@ -4,6 +4,7 @@ import { AerakiError } from '@aeraki/api/errors'
 import { bootstrapFromFlags, type Bootstrap } from './config/bootstrap.ts'
 import { loadBootstrap } from './config/bootstrap-file.ts'
 import type { Address } from './config/model.ts'
+import { proxyFlags } from './flag-table.ts'
 
 export type Flags =
   | { readonly kind: 'help' }
@@ -15,41 +16,11 @@ export type Flags =
       readonly intercept: number | undefined
     }
 
-interface Flag {
-  readonly name: string
-  /** Undefined: a switch. */
-  readonly value?: string
-  readonly help: string
-}
-
-const flags: readonly Flag[] = [
-  { name: 'bootstrap', value: 'FILE', help: "Envoy's bootstrap, YAML or JSON; instead of --control-plane" },
-  { name: 'control-plane', value: 'HOST:PORT', help: 'where xDS comes from' },
-  { name: 'node', value: 'ID', help: 'sidecar~IP~NAME.NAMESPACE~NAMESPACE.svc.cluster.local' },
-  { name: 'locality', value: 'REGION/ZONE/SUBZONE', help: 'where this workload runs; the last two may be left out' },
-  { name: 'labels', value: 'K=V,...', help: "the workload's labels" },
-  { name: 'namespace', value: 'NS', help: "the workload's namespace; default: as in the node id" },
-  {
-    name: 'app',
-    value: 'HOST[:PORT]',
-    help: 'the local application, for inbound listeners; default 127.0.0.1 and the same port',
-  },
-  { name: 'admin-address', value: 'HOST:PORT', help: 'admin pages; default 127.0.0.1:15000, "off" for none' },
-  {
-    name: 'intercept',
-    value: 'PORT',
-    help: 'redirects connections to VIPs to this port of the proxy (iptables, root)',
-  },
-  { name: 'log-level', value: 'LEVEL', help: 'trace, debug, info (default), warning, error, critical or off' },
-  { name: 'drain-time', value: 'SECONDS', help: 'how long SIGTERM waits for requests in flight; default 5' },
-  { name: 'help', help: 'prints this' },
-]
-
 /** With --bootstrap these have no effect, and saying so beats leaving them out. */
 const onlyWithControlPlane = ['control-plane', 'node', 'locality', 'labels', 'namespace', 'app'] as const
 
 export function helpText(): string {
-  const lines = flags.map(
+  const lines = proxyFlags.map(
     ({ name, value, help }) => `  ${`--${name}${value === undefined ? '' : ` ${value}`}`.padEnd(34)} ${help}`,
   )
   return `Runs the MetaProtocol Proxy.\n\n${lines.join('\n')}\n`
@@ -118,9 +89,9 @@ function labels(text: string): Record<string, string> {
 
 function read(args: readonly string[]): ReadonlyMap<string, string> {
   const options: ParseArgsOptionsConfig = Object.fromEntries(
-    flags.map(({ name, value }) => [name, { type: value === undefined ? 'boolean' : 'string' } as const]),
+    proxyFlags.map(({ name, value }) => [name, { type: value === undefined ? 'boolean' : 'string' } as const]),
   )
-  const known = new Map(flags.map((flag) => [flag.name, flag]))
+  const known = new Map(proxyFlags.map((flag) => [flag.name, flag]))
   const values = new Map<string, string>()
   // Not strict: the messages of parseArgs don't say what to do.
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true })

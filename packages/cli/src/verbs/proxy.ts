@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { AerakiError } from '@aeraki/api/errors'
 import { getLogger } from '@logtape/logtape'
-import type { Command } from '../command.ts'
+import { proxyFlags } from '@aeraki/proxy'
+import { commonOptions, type Command, type Options } from '../command.ts'
 import { proxyProgram } from '../proxy-process.ts'
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1'] as const
@@ -15,23 +16,7 @@ export const command: Command = {
   ].join('\n'),
   options: {
     runtime: { type: 'string', value: 'NAME', choices: ['auto', 'bun', 'node'], help: 'what to run on (default auto)' },
-    'control-plane': { type: 'string', value: 'HOST:PORT', help: 'the control plane' },
-    node: { type: 'string', value: 'ID', help: 'sidecar~IP~NAME.NAMESPACE~NAMESPACE.svc.cluster.local' },
-    locality: { type: 'string', value: 'REGION/ZONE', help: 'where the proxy is' },
-    labels: { type: 'string', value: 'KEY=VALUE,...', help: "the workload's labels" },
-    namespace: { type: 'string', value: 'NAME', help: "the workload's namespace (default: as in the node's id)" },
-    app: { type: 'string', value: 'HOST[:PORT]', help: 'the local app behind inbound listeners (default 127.0.0.1)' },
-    bootstrap: {
-      type: 'string',
-      value: 'FILE',
-      help: "an Envoy-shaped bootstrap, in place of the control plane's flags",
-    },
-    'admin-address': { type: 'string', value: 'HOST:PORT', help: 'the admin pages, or off (default 127.0.0.1:15000)' },
-    'drain-time': {
-      type: 'string',
-      value: 'SECONDS',
-      help: 'how long requests in flight may take at the end (default 5)',
-    },
+    ...flagsOfTheProxy(),
   },
   examples: [
     'aeraki proxy --control-plane 127.0.0.1:15010 --node sidecar~127.0.0.1~web-1.default~default.svc.cluster.local',
@@ -46,6 +31,17 @@ export const command: Command = {
     })
     return await become(program, [...script, ...withoutRuntime(args.raw)])
   },
+}
+
+/** As the proxy's process documents them, but for those that every verb has. */
+function flagsOfTheProxy(): Options {
+  return Object.fromEntries(
+    proxyFlags
+      .filter(({ name }) => !(name in commonOptions))
+      .map(({ name, value, help }) => {
+        return [name, value === undefined ? { type: 'boolean', help } : { type: 'string', value, help }]
+      }),
+  )
 }
 
 /** The proxy knows its own flags; this one is ours. */

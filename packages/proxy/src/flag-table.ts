@@ -1,0 +1,31 @@
+/** The flags of the proxy's process. */
+export interface ProxyFlag {
+  readonly name: string
+  /** Undefined: a switch. */
+  readonly value?: string
+  readonly help: string
+}
+
+/** One line each; the help of `aeraki proxy` is made of it, too. */
+export const proxyFlags: readonly ProxyFlag[] = [
+  { name: 'bootstrap', value: 'FILE', help: "Envoy's bootstrap, YAML or JSON; instead of --control-plane" },
+  { name: 'control-plane', value: 'HOST:PORT', help: 'where xDS comes from' },
+  { name: 'node', value: 'ID', help: 'sidecar~IP~NAME.NAMESPACE~NAMESPACE.svc.cluster.local' },
+  { name: 'locality', value: 'REGION/ZONE/SUBZONE', help: 'where this workload runs; the last two may be left out' },
+  { name: 'labels', value: 'K=V,...', help: "the workload's labels" },
+  { name: 'namespace', value: 'NS', help: "the workload's namespace; default: as in the node id" },
+  {
+    name: 'app',
+    value: 'HOST[:PORT]',
+    help: 'the local application, for inbound listeners; default 127.0.0.1 and the same port',
+  },
+  { name: 'admin-address', value: 'HOST:PORT', help: 'admin pages; default 127.0.0.1:15000, "off" for none' },
+  {
+    name: 'intercept',
+    value: 'PORT',
+    help: 'redirects connections to VIPs to this port of the proxy (iptables, root)',
+  },
+  { name: 'log-level', value: 'LEVEL', help: 'trace, debug, info (default), warning, error, critical or off' },
+  { name: 'drain-time', value: 'SECONDS', help: 'how long SIGTERM waits for requests in flight; default 5' },
+  { name: 'help', help: 'prints this' },
+]

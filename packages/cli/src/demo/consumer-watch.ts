@@ -54,6 +54,8 @@ export class ConsumerWatch {
   finish(): Promise<ConsumerReport> {
     return new Promise((resolve) => {
       this.#done = resolve
+      // It ends when it has reported, which may be before anybody stops it.
+      this.#child.dismiss()
       this.#child.process.send({ type: 'stop' })
     })
   }

@@ -18,6 +18,8 @@ export interface Child {
   readonly output: readonly string[]
   /** Resolves with the first line on its standard output that matches. */
   line(pattern: RegExp): Promise<RegExpExecArray>
+  /** From now on it may end by itself. */
+  dismiss(): void
   /** Ends it, and resolves when it has. */
   stop(): Promise<void>
 }
@@ -107,6 +109,9 @@ export class Processes {
       output,
       line: (pattern) =>
         Promise.race([new Promise<RegExpExecArray>((resolve) => waiting.push({ pattern, resolve })), this.crashed]),
+      dismiss: () => {
+        this.#stopping.add(process)
+      },
       stop: async () => {
         this.#stopping.add(process)
         if (process.exitCode === null && process.signalCode === null && process.pid !== undefined) {

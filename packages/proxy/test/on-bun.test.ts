@@ -1,12 +1,12 @@
 /**
- * The data path's tests once more, on the other driver: Bun runs the same files. (Those of the configuration side need
- * nothing of the driver.)
+ * The proxy's tests once more, on the other driver: Bun runs the same files. Left out are only those that start
+ * processes on both runtimes themselves (main, interop/intercept) or are Node's own business (runtime-choice).
  */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { needPeer } from '@aeraki/testing'
+import { needPeer, type Peer } from '@aeraki/testing'
 
 const files = [
   'io.test.ts',
@@ -20,12 +20,26 @@ const files = [
   'load-balancing.test.ts',
   'turn.test.ts',
   'stats.test.ts',
+  'admin.test.ts',
+  'config-bootstrap.test.ts',
+  'config-conversion.test.ts',
+  'config-order.test.ts',
+  'config-subscriptions.test.ts',
+  'control-plane.test.ts',
+  'control-plane-loss.test.ts',
+  'intercept.test.ts',
+  'log-levels.test.ts',
+  'interop/dubbo-peers.test.ts',
+  'interop/thrift-peers.test.ts',
 ]
 
 const bun = needPeer('bun')
 
+/** Suites that have nothing to run without a peer. */
+const peers: Readonly<Record<string, Peer>> = { 'interop/thrift-peers.test.ts': needPeer('python') }
+
 for (const file of files) {
-  test(`${file} passes on Bun`, { skip: bun.skip }, async (t) => {
+  test(`${file} passes on Bun`, { skip: bun.skip || (peers[file]?.skip ?? false) }, async (t) => {
     const { code, output } = await run(fileURLToPath(new URL(file, import.meta.url)))
     assert.equal(code, 0, output)
     const passed = /^\s*(\d+) pass$/m.exec(output)?.[1]

@@ -91,12 +91,12 @@ export async function startAdmin(address: Address, context: AdminContext): Promi
 
 function listen(server: Server, address: Address): Promise<Address> {
   return new Promise((resolve, reject) => {
-    server.once('error', (cause: Error) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      // Bun's message lacks the code.
+      const reason = cause.code ?? cause.message
       const where = formatAddress(address)
       const remedy = 'give another --admin-address (port 0 picks one) or admin.address'
-      reject(
-        new AerakiError('PROXY_ADMIN_BIND_FAILED', `admin pages on ${where}: ${cause.message}; ${remedy}`, { cause }),
-      )
+      reject(new AerakiError('PROXY_ADMIN_BIND_FAILED', `admin pages on ${where}: ${reason}; ${remedy}`, { cause }))
     })
     server.listen(address.port, address.host, () => {
       const bound = server.address()

@@ -1,7 +1,7 @@
 /** The driver for Bun's native sockets: what `write` does not take is kept here until the kernel has room. */
 import { AerakiError } from '@aeraki/api/errors'
 import { ByteBuffer } from '@aeraki/protocols'
-import type { BunApi, BunSocket, BunSocketHandlers } from './bun-api.ts'
+import type { BunApi, BunListener, BunSocket, BunSocketHandlers } from './bun-api.ts'
 import type {
   AcceptHandler,
   Connection,
@@ -29,22 +29,27 @@ class BunIo implements Io {
   }
 
   async listen(address: SocketAddress, options: ListenOptions, accept: AcceptHandler): Promise<Listener> {
-    const listener = this.#bun.listen<BunConnection | undefined>({
-      hostname: address.host,
-      port: address.port,
-      allowHalfOpen: true,
-      ...(options.backlog === undefined ? {} : { backlog: options.backlog }),
-      socket: {
-        ...handlers,
-        open(socket) {
-          socket.setNoDelay(true)
-          const connection = new BunConnection()
-          socket.data = connection
-          connection.attach(socket)
-          connection.handler = accept(connection)
+    let listener: BunListener
+    try {
+      listener = this.#bun.listen<BunConnection | undefined>({
+        hostname: address.host,
+        port: address.port,
+        allowHalfOpen: true,
+        ...(options.backlog === undefined ? {} : { backlog: options.backlog }),
+        socket: {
+          ...handlers,
+          open(socket) {
+            socket.setNoDelay(true)
+            const connection = new BunConnection()
+            socket.data = connection
+            connection.attach(socket)
+            connection.handler = accept(connection)
+          },
         },
-      },
-    })
+      })
+    } catch (error) {
+      throw listenError(address, error)
+    }
     return {
       address: { host: address.host, port: listener.port },
       close: async () => listener.stop(),
@@ -270,4 +275,10 @@ class BunConnection implements Connection {
     pending.bytes.set(bytes.subarray(from), at)
     pending.commit(at + bytes.length - from)
   }
+}
+
+/** As Node has it: Bun's message names neither the reason nor the port, its code does the first. */
+function listenError({ host, port }: SocketAddress, cause: unknown): Error {
+  const { code } = cause as { readonly code?: string }
+  return Object.assign(new Error(`listen ${code ?? String(cause)}: ${host}:${port}`, { cause }), { code })
 }

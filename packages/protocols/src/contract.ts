@@ -34,6 +34,8 @@ export interface Protocol {
   /** `request`: clients rely on responses in the order of their requests, the proxy restores it where it was lost. */
   readonly responseOrder: 'any' | 'request'
   readonly attributes: readonly AttributeDoc[]
+  /** Istio's VirtualService routes it too: its `method` and `headers` conditions read the attributes of those names. */
+  readonly virtualService?: true
   /** Throws nothing. `limits` are enforced by the decoder. */
   decoder(side: Side, limits: Limits): Decoder
   /** Writes the protocol's own error, as a real client of the protocol raises it. Throws nothing. */

@@ -233,6 +233,24 @@ describe('circuit breakers', () => {
     assert.equal(mesh.clusterStat('c', 'upstream_rq_pending_active'), 0)
   })
 
+  test('requests that wait for a place at an endpoint that is gone fail as soon as that is known', async (t) => {
+    const mesh = new Harness(t, { protocol: exclusive })
+    const server = await mesh.server(echo('a'))
+    const { port } = server
+    await server.stop()
+    mesh.runtime.setCluster(
+      cluster('c', [port], { limits: { maxConnections: 1, maxPendingRequests: 10, maxRequests: 100 } }),
+    )
+    await mesh.listen([route('c', {}, { timeoutMs: 5000 })])
+    const clients = await Promise.all([1, 2, 3].map(() => mesh.client()))
+    const answers = await Promise.all(clients.map((client) => client.call({})))
+    assert.deepEqual(
+      answers.map(({ pairs }) => pairs['type']),
+      ['connection-failure', 'connection-failure', 'connection-failure'],
+    )
+    assert.equal(mesh.clusterStat('c', 'upstream_rq_pending_active'), 0)
+  })
+
   test('connections of exclusive protocols are used again', async (t) => {
     const mesh = new Harness(t, { protocol: exclusive })
     const server = await mesh.server(echo('a'))

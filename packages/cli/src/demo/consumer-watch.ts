@@ -1,6 +1,6 @@
 /** The consumer's reports, as they come in: the newest one, and what a second brings. */
 import type { Child } from './processes.ts'
-import type { ConsumerReport, FromApp } from './apps/messages.ts'
+import type { ConsumerReport, FromApp, StopCalling } from './apps/messages.ts'
 import { sumBy } from './scenario.ts'
 
 /** Calls a second are measured over so many reports (ten a second). */
@@ -56,7 +56,7 @@ export class ConsumerWatch {
       this.#done = resolve
       // It ends when it has reported, which may be before anybody stops it.
       this.#child.dismiss()
-      this.#child.process.send({ type: 'stop' })
+      this.#child.process.send({ type: 'stop' } satisfies StopCalling)
     })
   }
 

@@ -1,3 +1,4 @@
+import { runtimePreferences } from '@aeraki/proxy'
 import { readDuration } from '../arguments.ts'
 import type { Command } from '../command.ts'
 import { describeResult } from '../demo/result.ts'
@@ -42,7 +43,7 @@ export const command: Command = {
     },
     rate: { type: 'string', value: 'N', default: '1000', help: 'calls per second' },
     connections: { type: 'string', value: 'N', default: '4', help: "the consumer's connections" },
-    runtime: { type: 'string', value: 'NAME', choices: ['auto', 'bun', 'node'], help: 'what the proxies run on' },
+    runtime: { type: 'string', value: 'NAME', choices: runtimePreferences, help: 'what the proxies run on' },
     list: { type: 'boolean', help: 'list the scenarios and exit' },
   },
   examples: ['npm start', 'npm start -- canary', 'npm start -- traffic-split --duration 20s --output json'],

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { AerakiError } from '@aeraki/api/errors'
 import { getLogger } from '@logtape/logtape'
-import { proxyFlags } from '@aeraki/proxy'
+import { proxyFlags, runtimePreferences } from '@aeraki/proxy'
 import { commonOptions, type Command, type Options } from '../command.ts'
 import { proxyProgram } from '../proxy-process.ts'
 
@@ -15,7 +15,7 @@ export const command: Command = {
     'interrupted. It runs on Bun where Bun is installed, else on Node, and says which.',
   ].join('\n'),
   options: {
-    runtime: { type: 'string', value: 'NAME', choices: ['auto', 'bun', 'node'], help: 'what to run on (default auto)' },
+    runtime: { type: 'string', value: 'NAME', choices: runtimePreferences, help: 'what to run on (default auto)' },
     ...flagsOfTheProxy(),
   },
   examples: [

@@ -1,5 +1,6 @@
 /** Rules that lead to nothing, and rules that another one leaves no room for. */
 import { protocolOfPort } from '@aeraki/api'
+import { protocols as knownProtocols } from '@aeraki/protocols'
 import type { Finding, Report } from './findings.ts'
 import type { MeshInputs } from './inputs.ts'
 import type { Origin, RouteDestination, RouteMirror, RouteRule, RoutingRule, Service } from './model.ts'
@@ -100,6 +101,9 @@ function hasSubset(service: Service, host: string, subset: string): boolean {
 function contestFindings({ host, ports, rules }: Service): Report[] {
   const reports: Report[] = []
   const protocols = ports.flatMap(({ protocol }) => (protocol === undefined ? [] : [protocol.name]))
+  const routable = knownProtocols
+    .flatMap(({ name, virtualService }) => (virtualService === true ? [name] : []))
+    .join(' and ')
   const ignored = protocols.length > 0 && !protocols.some(takesVirtualServices)
   const [router] = rules.routing.filter(({ origin }) => origin.kind === 'MetaRouter')
   const firsts = new Map<string, RoutingRule>()
@@ -112,7 +116,7 @@ function contestFindings({ host, ports, rules }: Service): Report[] {
           code: 'MESH_UNSUPPORTED_FIELD',
           field: 'spec.hosts',
           value: host,
-          message: `a VirtualService routes Dubbo and Thrift alone, and ${host} speaks ${protocols.join(', ')}: it has no effect`,
+          message: `a VirtualService routes ${routable} alone, and ${host} speaks ${protocols.join(', ')}: it has no effect`,
           remedy: 'write a MetaRouter with these routes',
         }),
       )

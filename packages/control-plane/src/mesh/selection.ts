@@ -4,6 +4,7 @@
  * root namespace. Routes may also come from any other namespace, DestinationRules may not: both as in Istio. Within a
  * namespace the rule for the very host wins over one for a wildcard.
  */
+import { protocolByName } from '@aeraki/protocols'
 import type { Origin, RouteRule, RoutingRule, Service, Subset, TrafficPolicy, Visibility } from './model.ts'
 import { isVisible } from './model.ts'
 
@@ -22,11 +23,8 @@ export interface EffectivePolicy {
 
 const noRules: EffectivePolicy = { origins: [], policy: undefined, subsets: [] }
 
-/** Protocols whose users had VirtualServices before there were MetaRouters. */
-const virtualServiceProtocols = new Set(['dubbo', 'thrift'])
-
 export function takesVirtualServices(protocol: string): boolean {
-  return virtualServiceProtocols.has(protocol)
+  return protocolByName(protocol)?.virtualService === true
 }
 
 /** Undefined: no rule applies, the service has its default route. */

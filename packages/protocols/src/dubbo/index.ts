@@ -8,6 +8,7 @@ export const dubbo: Protocol = {
   name: 'dubbo',
   connection: 'multiplexed',
   responseOrder: 'any',
+  virtualService: true,
   attributes: attributeDocs,
   decoder: dubboDecoder,
   writeError,

@@ -12,6 +12,7 @@ export const thrift: Protocol = {
   // Most servers read a connection's next request when they have answered the last one.
   connection: 'exclusive',
   responseOrder: 'request',
+  virtualService: true,
   attributes: thriftAttributes,
   decoder(side: Side, limits: Limits): Decoder {
     return new ThriftDecoder(side, limits)

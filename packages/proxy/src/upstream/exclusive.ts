@@ -67,6 +67,8 @@ export class ExclusivePool implements UpstreamPool, ConnectionOwner<ExclusiveCon
     this.#cluster.onConnectFailed(this.#endpoint)
     const exchange = this.#waiting.shift()
     if (exchange !== undefined) this.#core.dispatcher.retry(exchange, error?.message ?? 'closed')
+    // Where connections are few, others wait for the place of this one.
+    this.#connectIfNeeded()
   }
 
   /** Takes no more requests. */

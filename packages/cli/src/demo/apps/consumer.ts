@@ -16,7 +16,7 @@ import {
   type Attachments,
   type DubboConsumer,
 } from './dubbo-npm.ts'
-import type { CallKind, ConsumerPlan, ConsumerReport, FromApp, Greeting, Latency } from './messages.ts'
+import type { CallKind, ConsumerPlan, ConsumerReport, FromApp, Greeting, Latency, StopCalling } from './messages.ts'
 
 const REPORT_EVERY_MS = 100
 const RECENT_MS = 2000
@@ -180,7 +180,7 @@ async function run(): Promise<void> {
     // Late calls are not made up for in a burst.
     if (made < due) made = due
   }, TICK_MS)
-  process.on('message', (message: { type?: string }) => {
+  process.on('message', (message: Partial<StopCalling>) => {
     if (message.type === 'stop') stopping = true
   })
   setInterval(() => tell(report()), REPORT_EVERY_MS)

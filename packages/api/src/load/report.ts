@@ -91,5 +91,5 @@ export class Report {
 /** Passwords do not go into logs. */
 function isSecret(kind: string | undefined, path: FieldPath): boolean {
   if (kind === 'Secret') return path[0] === 'data' || path[0] === 'stringData'
-  return path.at(-1) === 'password'
+  return path.at(-1) === 'password' || path.at(-1) === 'token'
 }

@@ -1,0 +1,4 @@
+/** Narrowing of plain values. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import { assert as check, oneof, property, string } from 'fast-check'
 import type { Registration } from '../src/contract.ts'
 import { parseProviderUrl } from '../src/dubbo/provider-url.ts'
 
@@ -101,13 +101,13 @@ describe('a provider URL', () => {
   })
 
   test('of any text never throws, and what it gives is always valid', () => {
-    const text = fc.oneof(
-      fc.string(),
-      fc.string({ unit: 'binary' }).map((query) => formEncode(`${base}&${query}`.toWellFormed())),
-      fc.string().map((authority) => formEncode(`dubbo://${authority}/a.B`.toWellFormed())),
+    const text = oneof(
+      string(),
+      string({ unit: 'binary' }).map((query) => formEncode(`${base}&${query}`.toWellFormed())),
+      string().map((authority) => formEncode(`dubbo://${authority}/a.B`.toWellFormed())),
     )
-    fc.assert(
-      fc.property(text, (encoded) => {
+    check(
+      property(text, (encoded) => {
         const parsed = parseProviderUrl(encoded)
         if (parsed.kind !== 'accepted') return
         const { host, labels } = parsed.registration

@@ -23,3 +23,4 @@ export {
 } from './thrift/code.ts'
 export { startNodeClient, startNodeServer, type NodeClient } from './thrift/node.ts'
 export { startPythonClient, startPythonServer, type PythonClientOptions } from './thrift/python.ts'
+export { type FilterJson, staticCluster, validateWithEnvoy, type ValidationInput } from './envoy/validate.ts'

@@ -1,0 +1,12 @@
+import { dubboEnvoy } from '../dubbo/envoy.ts'
+import type { EnvoyProtocol } from './contract.ts'
+
+/**
+ * Every protocol that a stock Envoy does something with: a file `envoy.ts` in the folder of the protocol and a line here.
+ * Apart from the catalogue of codecs, so that a proxy does not load what only the control plane uses.
+ */
+export const envoyProtocols: readonly EnvoyProtocol[] = [dubboEnvoy]
+
+export function envoyProtocolByName(name: string): EnvoyProtocol | undefined {
+  return envoyProtocols.find((protocol) => protocol.name === name)
+}

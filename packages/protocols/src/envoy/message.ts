@@ -1,0 +1,40 @@
+/** Typed messages as the proto3 JSON of a `NetworkFilter`. */
+import {
+  create,
+  createRegistry,
+  type DescMessage,
+  fromJson,
+  type JsonObject,
+  type MessageInitShape,
+  toBinary,
+  toJson,
+} from '@bufbuild/protobuf'
+import { type Any, AnySchema } from '@bufbuild/protobuf/wkt'
+import { type ConfigSource, ConfigSourceSchema } from '@aeraki/xds/gen/envoy/config/core/v3/config_source_pb.ts'
+
+export function typeUrlOf(schema: DescMessage): string {
+  return `type.googleapis.com/${schema.typeName}`
+}
+
+/** A message without fields of its own, or with few, inside another one. */
+export function any<Desc extends DescMessage>(schema: Desc, init: MessageInitShape<Desc>): Any {
+  return create(AnySchema, { typeUrl: typeUrlOf(schema), value: toBinary(schema, create(schema, init)) })
+}
+
+/** `nested`: the types of every Any in it. */
+export function json<Desc extends DescMessage>(
+  schema: Desc,
+  init: MessageInitShape<Desc>,
+  nested: readonly DescMessage[] = [],
+): JsonObject {
+  const value = toJson(schema, create(schema, init), { registry: createRegistry(...nested) })
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new TypeError(`${schema.typeName} is no JSON object`)
+  }
+  return value
+}
+
+/** @throws where the JSON is none of a ConfigSource */
+export function configSource(source: JsonObject): ConfigSource {
+  return fromJson(ConfigSourceSchema, source)
+}

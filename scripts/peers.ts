@@ -11,12 +11,15 @@ import { stripVTControlCharacters } from 'node:util'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const peers = join(root, '.peers')
+const kubernetesBuild = join(root, 'testing/kubernetes/build.sh')
 const dubboBuild = join(root, 'testing/java/build.sh')
 const envoyVersion = '1.40.0'
 const pythonPackages = ['grpcio==1.85.1', 'protobuf==7.35.1', 'thrift==0.24.0']
 
 interface Step {
   readonly what: string
+  /** Only for the suites of `npm run test:cluster`: it takes minutes. */
+  readonly cluster?: true
   readonly present: () => boolean
   readonly install: () => void
 }
@@ -58,13 +61,19 @@ const steps: readonly Step[] = [
     present: () => spawnSync('bash', [dubboBuild, '--up-to-date']).status === 0,
     install: installDubbo,
   },
+  {
+    what: 'kube-apiserver, etcd and kubectl, built from the Go module proxy (minutes)',
+    cluster: true,
+    present: () => spawnSync('bash', [kubernetesBuild, '--up-to-date']).status === 0,
+    install: () => run('bash', [kubernetesBuild]),
+  },
 ]
 
-/** Installs what is missing; never throws. */
-export function installPeers(): readonly Missing[] {
+/** Installs what is missing, with `cluster` what the cluster suites need alone; never throws. */
+export function installPeers({ cluster = false }: { cluster?: boolean } = {}): readonly Missing[] {
   const missing: Missing[] = []
   for (const step of steps) {
-    if (step.present()) continue
+    if ((step.cluster === true) !== cluster || step.present()) continue
     console.error(`peers: installing ${step.what}`)
     try {
       step.install()
@@ -148,7 +157,7 @@ function reason(error: unknown): string {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const missing = installPeers()
+  const missing = installPeers({ cluster: process.argv.includes('--cluster') })
   for (const { what, why } of missing) console.error(`peers: MISSING ${what}\n       ${why}`)
   process.exitCode = missing.length === 0 ? 0 : 1
 }

@@ -1,6 +1,7 @@
 /**
  * Runs every test: `npm test`, or `npm test -- packages/xds` for those whose path contains the words.
- * Installs first what the interop suites need (scripts/peers.ts). `--no-install` leaves that out.
+ * Installs first what the interop suites need (scripts/peers.ts). `--no-install` leaves that out. `--cluster`, which is
+ * `npm run test:cluster`: the suites in folders called `cluster` instead, which need a real Kubernetes API server.
  */
 import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
@@ -12,8 +13,10 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const args = process.argv.slice(2)
 const words = args.filter((arg) => !arg.startsWith('--'))
 
-const missing = args.includes('--no-install') ? [] : installPeers()
+const cluster = args.includes('--cluster')
+const missing = args.includes('--no-install') ? [] : installPeers({ cluster })
 const files = globSync(['packages/*/test/**/*.test.ts', 'scripts/test/*.test.ts'], { cwd: root })
+  .filter((file) => file.includes('/test/cluster/') === cluster)
   .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
   .toSorted()
 if (files.length === 0) {

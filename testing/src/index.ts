@@ -24,3 +24,5 @@ export {
 export { startNodeClient, startNodeServer, type NodeClient } from './thrift/node.ts'
 export { startPythonClient, startPythonServer, type PythonClientOptions } from './thrift/python.ts'
 export { type FilterJson, staticCluster, validateWithEnvoy, type ValidationInput } from './envoy/validate.ts'
+export { startCluster, type AuditedWrite, type Cluster, type TestUser } from './kubernetes/cluster.ts'
+export { startRelay, type Relay } from './relay.ts'

@@ -32,6 +32,8 @@ const peers = {
   /** ip(8), for tests in network namespaces. */
   iproute2: '/usr/sbin/ip',
   iptables: '/usr/sbin/iptables',
+  /** Folder with kube-apiserver, etcd, kubectl and Istio's CRDs (testing/kubernetes): `npm run test:cluster` builds it. */
+  kubernetes: join(peersFolder, 'kubernetes'),
   /** Bun: the proxy's production runtime. */
   bun: join(root, 'node_modules/@oven/bun-linux-x64/bin/bun'),
 } as const
@@ -42,6 +44,7 @@ export type PeerName = keyof typeof peers
 const proofs: Partial<Record<PeerName, string>> = {
   python: join(peersFolder, 'python/.complete'),
   'dubbo-java': join(peersFolder, 'dubbo-java/.stamp'),
+  kubernetes: join(peersFolder, 'kubernetes/.stamp'),
 }
 
 export interface Peer {
@@ -54,7 +57,8 @@ export interface Peer {
 export function needPeer(name: PeerName): Peer {
   const path = peers[name]
   if (existsSync(proofs[name] ?? path)) return { path, skip: false }
-  const message = `${name} is not installed (${path}): run "npm run peers"`
+  const command = name === 'kubernetes' ? 'npm run peers -- --cluster' : 'npm run peers'
+  const message = `${name} is not installed (${path}): run "${command}"`
   if (process.env['CI'] === 'true' || process.env['AERAKI_REQUIRE_PEERS'] === '1') throw new Error(message)
   return { path, skip: message }
 }

@@ -3,6 +3,7 @@ import type { Change } from '@aeraki/xds'
 import type { Mesh, MeshChange, ServicePart } from '../mesh/mesh.ts'
 import type { Service } from '../mesh/model.ts'
 import { inboundCluster, inboundListener, outboundCluster, outboundListener, routeName } from '../translate/names.ts'
+import { allPorts, type ServedPorts } from '../translate/served-ports.ts'
 import { typeUrls } from '@aeraki/xds'
 
 export function collectChange({ services }: MeshChange, mesh: Mesh): Change {
@@ -31,13 +32,13 @@ function addService(
   const shape = parts.has('shape')
   const policies = parts.has('policies')
   const endpoints = parts.has('endpoints')
-  if (shape || policies) add(typeUrls.listener, listenerNames(service))
+  if (shape || policies) add(typeUrls.listener, listenerNames(service, allPorts))
   if (shape || policies || (endpoints && service.resolution === 'dns'))
-    add(typeUrls.cluster, clusterNames(service, allSubsets(service)))
-  if (shape || policies || endpoints) add(typeUrls.endpoints, clusterNames(service, allSubsets(service)))
-  if (shape || policies || parts.has('routing')) add(typeUrls.routes, routeNames(service))
+    add(typeUrls.cluster, clusterNames(service, allSubsets(service), allPorts))
+  if (shape || policies || endpoints) add(typeUrls.endpoints, clusterNames(service, allSubsets(service), allPorts))
+  if (shape || policies || parts.has('routing')) add(typeUrls.routes, routeNames(service, allPorts))
   if (shape || endpoints) {
-    const places = [...endpointPlaces(service)].map((place) => place.split(' '))
+    const places = [...endpointPlaces(service, allPorts)].map((place) => place.split(' '))
     add(
       typeUrls.listener,
       places.map(([address = '', port]) => inboundListener(address, Number(port))),
@@ -49,16 +50,16 @@ function addService(
   }
 }
 
-export function listenerNames(service: Service): string[] {
-  return served(service).flatMap((port) => service.addresses.map(({ address }) => outboundListener(address, port)))
+export function listenerNames(service: Service, ports: ServedPorts): string[] {
+  return ports(service).flatMap((port) => service.addresses.map(({ address }) => outboundListener(address, port)))
 }
 
 /** `<address> <port>` of every endpoint. */
-export function endpointPlaces(service: Service): Set<string> {
-  const ports = served(service)
+export function endpointPlaces(service: Service, ports: ServedPorts): Set<string> {
+  const numbers = ports(service)
   return new Set(
     service.endpoints.flatMap((endpoint) =>
-      ports.map((port) => `${endpoint.address} ${endpoint.ports.get(port) ?? port}`),
+      numbers.map((port) => `${endpoint.address} ${endpoint.ports.get(port) ?? port}`),
     ),
   )
 }
@@ -69,14 +70,10 @@ function allSubsets({ host, rules }: Service): string[] {
   return [...new Set(['', ...policies.flatMap(({ subsets }) => subsets.map(({ name }) => name))])]
 }
 
-export function clusterNames(service: Service, subsets: readonly string[]): string[] {
-  return served(service).flatMap((port) => subsets.map((subset) => outboundCluster(port, subset, service.host)))
+export function clusterNames(service: Service, subsets: readonly string[], ports: ServedPorts): string[] {
+  return ports(service).flatMap((port) => subsets.map((subset) => outboundCluster(port, subset, service.host)))
 }
 
-export function routeNames(service: Service): string[] {
-  return served(service).map((port) => routeName(service.host, port))
-}
-
-function served(service: Service): number[] {
-  return service.ports.filter(({ protocol }) => protocol !== undefined).map(({ number }) => number)
+export function routeNames(service: Service, ports: ServedPorts): string[] {
+  return ports(service).map((port) => routeName(service.host, port))
 }

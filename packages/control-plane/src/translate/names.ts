@@ -37,3 +37,15 @@ export function parseRouteName(name: string): { readonly host: string; readonly 
   const port = name.slice(at + 1)
   return at > 0 && /^\d{1,5}$/.test(port) ? { host: name.slice(0, at), port: Number(port) } : undefined
 }
+
+export type ListenerName = {
+  readonly direction: 'outbound' | 'inbound'
+  readonly address: string
+  readonly port: number
+}
+
+export function parseListener(name: string): ListenerName | undefined {
+  const match = /^(inbound_)?(.+)_(\d{1,5})$/.exec(name)
+  if (match?.[2] === undefined) return undefined
+  return { direction: match[1] === undefined ? 'outbound' : 'inbound', address: match[2], port: Number(match[3]) }
+}

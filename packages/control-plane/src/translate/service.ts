@@ -17,6 +17,7 @@ import { type Client, clientKey, localityMode } from './locality.ts'
 import { inboundListener, outboundCluster, outboundListener, routeName } from './names.ts'
 import { toResource } from './resource.ts'
 import { buildRoutes } from './routes.ts'
+import { codecPorts, type ServedPorts } from './served-ports.ts'
 import { effectivePolicy } from './traffic-policy.ts'
 
 /** A service as clients of some namespaces see it. Undefined answers: there is no such resource. */
@@ -54,7 +55,7 @@ export function translate(service: Service): Translation {
       const name = inboundListener(address, port)
       const known = inbound.get(name)
       if (known !== undefined) return known
-      const protocol = inboundPort(service, address, port)?.protocol
+      const protocol = inboundPort(service, address, port, codecPorts)?.protocol
       if (protocol === undefined) return undefined
       const resource = toResource(ListenerSchema, name, buildInboundListener({ address, port, protocol }))
       inbound.set(name, resource)
@@ -63,11 +64,17 @@ export function translate(service: Service): Translation {
   }
 }
 
-/** The service port that a workload at this address serves on this port of its own. */
-export function inboundPort(service: Service, address: string, port: number): ServicePort | undefined {
+/** The service port, one of `served`, that a workload at this address serves on this port of its own. */
+export function inboundPort(
+  service: Service,
+  address: string,
+  port: number,
+  served: ServedPorts,
+): ServicePort | undefined {
+  const numbers = served(service)
   return service.ports.find(
-    ({ number, protocol }) =>
-      protocol !== undefined &&
+    ({ number }) =>
+      numbers.includes(number) &&
       service.endpoints.some((endpoint) => endpoint.address === address && endpoint.ports.get(number) === port),
   )
 }
@@ -95,7 +102,7 @@ function translateFor(service: Service, context: SelectionContext): ServiceResou
     port: number,
     subset: string,
   ): { policy: PortTrafficPolicy; endpoints: readonly Endpoint[] } | undefined {
-    if (portOf(port) === undefined || !subsets.has(subset)) return undefined
+    if (!subsets.has(subset) || !service.ports.some(({ number }) => number === port)) return undefined
     const chosen = subsets.get(subset)
     return {
       policy: effectivePolicy(rules.policy, chosen?.policy, port),

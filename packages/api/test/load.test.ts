@@ -25,6 +25,10 @@ spec:
 const codes = (diagnostics: readonly Diagnostic[]) =>
   diagnostics.map(({ code, line, column }) => `${code} ${line}:${column}`)
 
+function said(text: string): string[] {
+  return loadResources(text, 'x.yaml').diagnostics.map(({ line, column, message }) => `${line}:${column} ${message}`)
+}
+
 describe('loading a text', () => {
   test('several documents, empty ones among them, give an object each with its place', () => {
     const { objects, diagnostics } = loadResources(`# first\n---\n${router('a')}---\n---\n${router('b')}`, 'x.yaml')
@@ -86,6 +90,18 @@ describe('loading a text', () => {
   test('a key that comes twice is an error at the second', () => {
     const { diagnostics } = loadResources(`${router('a')}  hosts: [b]\n`, 'x.yaml')
     assert.deepEqual(codes(diagnostics), ['API_YAML_SYNTAX 6:3'])
+  })
+
+  test('every key that comes twice is named, and a syntax error ends the list', () => {
+    const twice = 'kind: A\nkind: B\nmetadata: {name: x, "name": y}\n'
+    assert.deepEqual(said(twice), ['2:1 kind is written twice here', '3:21 "name" is written twice here'])
+    assert.deepEqual(said(`${twice}spec: [\n`).length, 3)
+  })
+
+  test('a file that is not UTF-8 is told so', () => {
+    const [diagnostic, ...others] = loadResources('\ufffd\ufffda\0p\0i\0', 'x.yaml').diagnostics
+    assert.deepEqual(others, [])
+    assert.match(diagnostic?.remedy ?? '', /UTF-8/)
   })
 
   test('the same object twice is an error that names both places', () => {

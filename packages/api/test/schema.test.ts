@@ -59,6 +59,24 @@ describe('a field that is wrong in form', () => {
     assert.deepEqual([found.code, found.value], ['API_BAD_DURATION', '5'])
   })
 
+  test('a number for a duration is told the form of one, not to be quoted', () => {
+    const found = first('  routes:\n  - route: [{destination: {host: a.b}}]\n    timeout: 5\n')
+    assert.deepEqual([found.code, found.value], ['API_BAD_DURATION', 5])
+    assert.match(found.remedy, /with its unit/)
+  })
+
+  test('a number for a word out of a list is told the list, once', () => {
+    const { diagnostics } = loadResources(
+      'apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: a}\nspec: {hosts: [a.b], resolution: 3}\n',
+      'x.yaml',
+    )
+    assert.deepEqual(
+      diagnostics.filter(({ severity }) => severity === 'error').map(({ code, field }) => `${code} ${field}`),
+      ['API_BAD_VALUE spec.resolution'],
+    )
+    assert.match(diagnostics[0]?.remedy ?? '', /STATIC/)
+  })
+
   test('an empty field is taken as absent, with a warning', () => {
     const found = first('  routes:\n  - match:\n    route: [{destination: {host: a.b}}]\n')
     assert.deepEqual(

@@ -19,6 +19,8 @@ const istio = 'apiVersion: networking.istio.io/v1'
 const service = (name: string, rest = '') => `
 {${istio}, kind: ServiceEntry, metadata: {name: ${name}, namespace: shop}, spec: {hosts: [${name}.shop.svc.cluster.local], ports: [{number: 20880, name: tcp-metaprotocol-dubbo}]${rest}}}
 ---`
+const withPorts = (ports: string) =>
+  `{${istio}, kind: ServiceEntry, metadata: {name: p}, spec: {hosts: [p.q], ports: [${ports}]}}\n---\n`
 const rule = `
 {${istio}, kind: DestinationRule, metadata: {name: orders, namespace: shop}, spec: {host: orders, subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]}}
 ---`
@@ -40,6 +42,21 @@ describe('a set of objects', () => {
     const text = service('orders') + rule + router('r', spec)
     assert.deepEqual(check(text), ['API_UNKNOWN_SUBSET r spec.routes[0].route[0].destination.subset 6'])
     assert.match(validateSet(loadResources(text, 'x.yaml').objects)[0]?.message ?? '', /did you mean v1\?/)
+  })
+
+  test('a protocol that is one slip away from a known one is named, unless it is declared', () => {
+    const slips =
+      '{number: 1, name: tcp-dubo-x}, {number: 2, name: tcp-metaprotocol-thirft}, {number: 3, name: tcp-metaprotocl-dubbo}, ' +
+      '{number: 4, name: x, appProtocol: aeraki.io/dubbos}, {number: 5, name: tcp-web}, {number: 6, name: http-dubo}'
+    assert.deepEqual(check(withPorts(slips)), [
+      'API_SIMILAR_PROTOCOL p spec.ports[0].name 1',
+      'API_SIMILAR_PROTOCOL p spec.ports[1].name 1',
+      'API_SIMILAR_PROTOCOL p spec.ports[2].name 1',
+      'API_SIMILAR_PROTOCOL p spec.ports[3].appProtocol 1',
+    ])
+    const declaration =
+      '{apiVersion: metaprotocol.aeraki.io/v1alpha1, kind: ApplicationProtocol, metadata: {name: d}, spec: {protocol: dubbos, codec: aeraki.meta_protocol.codec.dubbo}}'
+    assert.deepEqual(check(withPorts('{number: 4, name: tcp-metaprotocol-dubbos}') + declaration), [])
   })
 
   test('a host that no ServiceEntry has is named once for each object', () => {

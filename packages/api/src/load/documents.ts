@@ -18,6 +18,10 @@ export function readDocuments(text: string, fileName: string, onResource: (raw: 
   const diagnostics: Diagnostic[] = []
   const lines = new LineCounter()
   const file: FileText = { file: fileName, text, lines }
+  if (text.includes('\0')) {
+    // Such as UTF-16, as some editors on Windows save.
+    return [fileError(file, 0, 'API_YAML_SYNTAX', 'this is not text in UTF-8', 'Save the file as UTF-8.')]
+  }
   const composer = new Composer({ logLevel: 'silent', merge: true })
   for (const document of composer.compose(new Parser(lines.addNewLine).parse(text), true, text.length)) {
     readDocument(document, file, diagnostics, onResource)
@@ -33,9 +37,10 @@ function readDocument(
 ): void {
   const [fatal, odd] = partition(document.errors, isFatal)
   const describe = (error: YAMLError) => syntaxError(file, error, document.contents)
-  if (fatal[0] !== undefined) {
-    // What follows the first error is mostly its echo.
-    diagnostics.push(describe(fatal[0]))
+  if (fatal.length > 0) {
+    // What follows an error of syntax is mostly its echo; keys that are there twice disturb nothing else.
+    const first = fatal.findIndex((error) => error.code !== 'DUPLICATE_KEY')
+    diagnostics.push(...(first === -1 ? fatal : fatal.slice(0, first + 1)).map(describe))
     return
   }
   const oddities = odd.map(describe)
@@ -99,12 +104,18 @@ function isFatal(error: YAMLError): boolean {
 
 function syntaxError(file: FileText, error: YAMLError, contents: unknown): Diagnostic {
   const [first = error.message] = error.message.split(' at line ')
-  const what = first.startsWith('Maximum call stack') ? 'nested too deep' : first
+  const what = repeatedKey(file, error) ?? (first.startsWith('Maximum call stack') ? 'nested too deep' : first)
   const looksLikePatch = /^\s*(#.*\n\s*)*- applyTo\b/.test(file.text) && contents !== null
   const remedy = looksLikePatch
     ? 'This begins like a patch of an EnvoyFilter: put it under spec.configPatches of one, indented as a whole.'
     : (remedies[error.code] ?? 'Correct the YAML (or JSON) at this place.')
   return fileError(file, error.pos[0], 'API_YAML_SYNTAX', what, remedy)
+}
+
+function repeatedKey(file: FileText, error: YAMLError): string | undefined {
+  if (error.code !== 'DUPLICATE_KEY') return undefined
+  const [key] = /^[^\s:]+/.exec(file.text.slice(error.pos[0])) ?? []
+  return key === undefined ? undefined : `${key} is written twice here`
 }
 
 const remedies: Partial<Record<YAMLError['code'], string>> = {

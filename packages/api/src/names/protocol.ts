@@ -8,6 +8,8 @@
  * MetaProtocol Proxy under the name of its codec, where case counts. appProtocol wins over the name.
  */
 
+import { editDistance } from './nearest.ts'
+
 export interface PortProtocol {
   /** `native`: stock Envoy has a filter of its own; `metaprotocol`: our proxy with a codec. */
   readonly form: 'native' | 'metaprotocol'
@@ -23,6 +25,7 @@ export interface NamedPort {
 }
 
 const native = new Set(['dubbo', 'thrift', 'redis', 'kafka', 'zookeeper', 'mongo', 'mysql'])
+const metaprotocol = 'metaprotocol'
 const appProtocolPrefix = 'aeraki.io/'
 
 /** Undefined for a port that is not Aeraki's business. Never throws. */
@@ -33,7 +36,7 @@ export function protocolOfPort({ name, appProtocol }: NamedPort): PortProtocol |
   }
   const [, second, third] = (name ?? '').split('-')
   const family = second?.toLowerCase()
-  if (family === 'metaprotocol') {
+  if (family === metaprotocol) {
     return third === undefined || third === '' ? undefined : { form: 'metaprotocol', protocol: third }
   }
   return family !== undefined && native.has(family) ? { form: 'native', protocol: family } : undefined
@@ -43,5 +46,30 @@ export function protocolOfPort({ name, appProtocol }: NamedPort): PortProtocol |
 export function lacksProtocol({ name, appProtocol }: NamedPort): boolean {
   if (appProtocol !== undefined && appProtocol.startsWith(appProtocolPrefix)) return appProtocol === appProtocolPrefix
   const [, second, third] = (name ?? '').split('-')
-  return second?.toLowerCase() === 'metaprotocol' && (third === undefined || third === '')
+  return second?.toLowerCase() === metaprotocol && (third === undefined || third === '')
+}
+
+export interface Misspelling {
+  readonly field: 'name' | 'appProtocol'
+  readonly written: string
+  readonly meant: string
+}
+
+/** A protocol that is one slip away from one with a name of its own here, such as `dubo`, and what was probably meant. */
+export function misspelledProtocol({ name, appProtocol }: NamedPort): Misspelling | undefined {
+  if (appProtocol?.startsWith(appProtocolPrefix) === true) {
+    return misspelling('appProtocol', appProtocol.slice(appProtocolPrefix.length), [...native])
+  }
+  const [layer, second = '', third = ''] = (name ?? '').split('-')
+  if (layer?.toLowerCase() !== 'tcp') return undefined
+  return second.toLowerCase() === metaprotocol
+    ? misspelling('name', third, [...native])
+    : misspelling('name', second, [...native, metaprotocol])
+}
+
+function misspelling(field: Misspelling['field'], text: string, known: readonly string[]): Misspelling | undefined {
+  const written = text.toLowerCase()
+  if (known.includes(written)) return undefined
+  const meant = known.find((protocol) => editDistance(written, protocol, 1) === 1)
+  return meant === undefined ? undefined : { field, written, meant }
 }

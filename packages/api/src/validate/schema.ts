@@ -79,6 +79,10 @@ const describers: Record<string, Describer> = {
     })
   },
   type: (error, path, report) => {
+    // What to write says more than what type it has.
+    const { format, enum: words } = isRecord(error.parentSchema) ? error.parentSchema : {}
+    if (words !== undefined) return
+    if (format === 'duration') return notADuration(error, path, report)
     const wanted = typeNames[String(error.params['type'])] ?? String(error.params['type'])
     report.error({
       code: 'API_BAD_TYPE',
@@ -114,15 +118,17 @@ const describers: Record<string, Describer> = {
     const remedy = 'Give it a value.'
     report.error({ code: 'API_BAD_VALUE', path, value: error.data, message: 'must not be empty', remedy })
   },
-  format: (error, path, report) => {
-    report.error({
-      code: 'API_BAD_DURATION',
-      path,
-      value: error.data,
-      message: 'not a duration',
-      remedy: 'Write a number with its unit: 100ms, 1.5s, 5m, 1h30m.',
-    })
-  },
+  format: notADuration,
+}
+
+function notADuration(error: ErrorObject, path: FieldPath, report: Report): void {
+  report.error({
+    code: 'API_BAD_DURATION',
+    path,
+    value: error.data,
+    message: 'not a duration',
+    remedy: 'Write a number with its unit: 100ms, 1.5s, 5m, 1h30m.',
+  })
 }
 
 function outOfRange(error: ErrorObject, path: FieldPath, report: Report, bound: 'least' | 'most'): void {

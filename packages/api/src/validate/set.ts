@@ -3,13 +3,15 @@
  * another folder), and objects arrive in any order.
  */
 import { type Diagnostic, formatPosition } from '../diagnostic.ts'
-import { type FieldPath, formatPath } from '../field-path.ts'
+import type { FieldPath } from '../field-path.ts'
 import { protocolAnnotation } from '../load/early-form.ts'
 import { canonicalHost, expandHost, hostCovers, isWildcard } from '../names/host.ts'
 import { nearest } from '../names/nearest.ts'
 import { protocolOfPort } from '../names/protocol.ts'
 import { isKind, keyOf, type LoadedObject, type ObjectOf } from '../object.ts'
+import { checkPortProtocols } from './port-protocols.ts'
 import { type Reference, referencesOf } from './references.ts'
+import { warning } from './set-finding.ts'
 
 /** Checks every object against the others. Cost is linear in their number. */
 export function validateSet(objects: readonly LoadedObject[]): Diagnostic[] {
@@ -20,6 +22,7 @@ export function validateSet(objects: readonly LoadedObject[]): Diagnostic[] {
     if (isKind(object, 'MetaRouter')) checkMetaRouter(object, set, diagnostics)
     if (isKind(object, 'DestinationRule')) checkDestinationRule(object, set, diagnostics)
   }
+  checkPortProtocols(objects, diagnostics)
   checkOnePerHost(objects, diagnostics)
   checkAddresses(objects, diagnostics)
   return diagnostics
@@ -82,27 +85,6 @@ class SetIndex {
     const wild = this.#wildcardRules.filter(([wildcard]) => hostCovers(wildcard, key)).map(([, rule]) => rule)
     const rules = [...(this.#rules.get(key) ?? []), ...wild]
     return rules.flatMap(({ spec }) => (spec.subsets ?? []).map(({ name }) => name))
-  }
-}
-
-interface SetFinding {
-  readonly code: string
-  readonly path: FieldPath
-  readonly value: unknown
-  readonly message: string
-  readonly remedy: string
-}
-
-function warning(object: LoadedObject, { path, ...finding }: SetFinding): Diagnostic {
-  const { kind, metadata } = object
-  return {
-    severity: 'warning',
-    ...finding,
-    ...object.positionOf(path),
-    kind,
-    namespace: metadata.namespace,
-    name: metadata.name,
-    field: formatPath(path),
   }
 }
 

@@ -29,6 +29,8 @@ const messages = [
   'udpa/type/v1',
   'xds/type/v3',
   'aeraki',
+  'istio/mcp/v1alpha1',
+  'istio/networking/v1alpha3',
 ]
 
 function generateMessages(): void {
@@ -41,7 +43,7 @@ function generateMessages(): void {
     const validate = join(dependencies, 'protoc-gen-validate/validate/validate.proto')
     cpSync(validate, join(work, 'validate/validate/validate.proto'))
     patchValidate(join(work, 'validate/validate/validate.proto'))
-    cpSync(join(protoSource, 'aeraki'), join(work, 'aeraki/aeraki'), { recursive: true })
+    cpSync(protoSource, join(work, 'own'), { recursive: true })
     // Files that import protos which the package does not ship.
     for (const broken of [
       'googleapis/google/api/servicemanagement',
@@ -52,7 +54,7 @@ function generateMessages(): void {
     }
     writeFileSync(
       join(work, 'buf.yaml'),
-      'version: v2\nmodules: [{path: envoy-api}, {path: xds}, {path: googleapis}, {path: validate}, {path: aeraki}]\n',
+      'version: v2\nmodules: [{path: envoy-api}, {path: xds}, {path: googleapis}, {path: validate}, {path: own}]\n',
     )
     writeFileSync(
       join(work, 'buf.gen.yaml'),
@@ -85,7 +87,7 @@ function patchValidate(path: string): void {
 }
 
 function moduleOf(path: string, work: string): string {
-  const module = ['envoy-api', 'xds', 'aeraki'].find((name) => existsSync(join(work, name, path)))
+  const module = ['envoy-api', 'xds', 'own'].find((name) => existsSync(join(work, name, path)))
   if (module === undefined) throw new Error(`no module has ${path}`)
   return join(work, module, path)
 }

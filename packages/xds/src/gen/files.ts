@@ -80,6 +80,13 @@ import { file_google_api_expr_v1alpha1_checked } from './google/api/expr/v1alpha
 import { file_google_api_expr_v1alpha1_syntax } from './google/api/expr/v1alpha1/syntax_pb.ts'
 import { file_google_api_http } from './google/api/http_pb.ts'
 import { file_google_rpc_status } from './google/rpc/status_pb.ts'
+import { file_istio_mcp_v1alpha1_resource } from './istio/mcp/v1alpha1/resource_pb.ts'
+import { file_istio_networking_v1alpha3_destination_rule } from './istio/networking/v1alpha3/destination_rule_pb.ts'
+import { file_istio_networking_v1alpha3_envoy_filter } from './istio/networking/v1alpha3/envoy_filter_pb.ts'
+import { file_istio_networking_v1alpha3_gateway } from './istio/networking/v1alpha3/gateway_pb.ts'
+import { file_istio_networking_v1alpha3_service_entry } from './istio/networking/v1alpha3/service_entry_pb.ts'
+import { file_istio_networking_v1alpha3_virtual_service } from './istio/networking/v1alpha3/virtual_service_pb.ts'
+import { file_istio_type_v1beta1_selector } from './istio/type/v1beta1/selector_pb.ts'
 import { file_udpa_annotations_migrate } from './udpa/annotations/migrate_pb.ts'
 import { file_udpa_annotations_security } from './udpa/annotations/security_pb.ts'
 import { file_udpa_annotations_sensitive } from './udpa/annotations/sensitive_pb.ts'
@@ -182,6 +189,13 @@ export const files = [
   file_google_api_expr_v1alpha1_syntax,
   file_google_api_http,
   file_google_rpc_status,
+  file_istio_mcp_v1alpha1_resource,
+  file_istio_networking_v1alpha3_destination_rule,
+  file_istio_networking_v1alpha3_envoy_filter,
+  file_istio_networking_v1alpha3_gateway,
+  file_istio_networking_v1alpha3_service_entry,
+  file_istio_networking_v1alpha3_virtual_service,
+  file_istio_type_v1beta1_selector,
   file_udpa_annotations_migrate,
   file_udpa_annotations_security,
   file_udpa_annotations_sensitive,

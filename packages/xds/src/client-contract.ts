@@ -3,8 +3,10 @@ import type { Any } from '@bufbuild/protobuf/wkt'
 import type { Node } from './gen/envoy/config/core/v3/base_pb.ts'
 
 export interface AdsClientOptions {
-  /** `host:port` of the control plane, plaintext HTTP/2. */
+  /** `host:port` of the control plane. */
   readonly target: string
+  /** Undefined: plaintext HTTP/2. */
+  readonly tls?: ClientTls
   readonly node: Node
   /** `delta` unless the server can't. */
   readonly variant: 'delta' | 'state-of-the-world'
@@ -13,6 +15,16 @@ export interface AdsClientOptions {
   readonly backoff?: { readonly baseMs: number; readonly maxMs: number }
   /** HTTP/2 pings that find a peer that has gone without a word. Default: every 10 s, 5 s for the answer. */
   readonly keepalive?: { readonly intervalMs: number; readonly timeoutMs: number }
+}
+
+export interface ClientTls {
+  /** PEM, whom the server's certificate has to come from. Default: the system's authorities. */
+  readonly ca?: string
+  /** PEM, who the client is. */
+  readonly cert?: string
+  readonly key?: string
+  /** The name that the server's certificate has to be of. Default: the host of `target`. */
+  readonly serverName?: string
 }
 
 export interface AdsHandler {
@@ -34,7 +46,8 @@ export interface Update {
 export type ClientState =
   | { readonly kind: 'connecting' }
   | { readonly kind: 'connected' }
-  | { readonly kind: 'waiting'; readonly retryInMs: number; readonly reason: string }
+  /** `status`: the gRPC status that ended the stream, such as `permission_denied`; undefined if none did. */
+  | { readonly kind: 'waiting'; readonly retryInMs: number; readonly reason: string; readonly status?: string }
   | { readonly kind: 'closed' }
 
 export interface AdsClient {

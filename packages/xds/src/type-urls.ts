@@ -9,10 +9,20 @@ export const typeUrls = {
 /** The name of a wildcard subscription. */
 export const wildcard = '*'
 
+const prefix = 'type.googleapis.com/'
+
 /**
- * LDS and CDS: a request without names, before any with names, means everything ("legacy wildcard"), and every
- * state-of-the-world response is complete, so that what is missing in it is gone.
+ * A kind of configuration objects on an MCP-over-xDS stream: `networking.istio.io/v1/ServiceEntry` instead of a message
+ * type. Its resources are `istio.mcp.v1alpha1.Resource`s, named `namespace/name`.
+ */
+export function isCollection(typeUrl: string): boolean {
+  return !typeUrl.startsWith(prefix)
+}
+
+/**
+ * LDS, CDS and collections: a request without names, before any with names, means everything ("legacy wildcard"), and
+ * every state-of-the-world response is complete, so that what is missing in it is gone.
  */
 export function isCompleteType(typeUrl: string): boolean {
-  return typeUrl === typeUrls.listener || typeUrl === typeUrls.cluster
+  return typeUrl === typeUrls.listener || typeUrl === typeUrls.cluster || isCollection(typeUrl)
 }

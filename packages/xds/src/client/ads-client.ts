@@ -1,12 +1,13 @@
 /**
- * The ADS client of `client-contract.ts`: gRPC over plaintext HTTP/2, on Node and on Bun. Connects, runs a stream until
+ * The ADS client of `client-contract.ts`: gRPC over HTTP/2, on Node and on Bun. Connects, runs a stream until
  * it breaks, waits, connects again; subscriptions and accepted versions outlive the streams.
  */
-import { ConnectError, createClient } from '@connectrpc/connect'
+import type { SecureClientSessionOptions } from 'node:http2'
+import { Code, ConnectError, createClient } from '@connectrpc/connect'
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node'
 import { getLogger } from '@logtape/logtape'
 import { AerakiError } from '@aeraki/api/errors'
-import type { AdsClient, AdsClientOptions, ClientState } from '../client-contract.ts'
+import type { AdsClient, AdsClientOptions, ClientState, ClientTls } from '../client-contract.ts'
 import { AggregatedDiscoveryService } from '../gen/envoy/service/discovery/v3/ads_pb.ts'
 import { Backoff } from './backoff.ts'
 import { ClientStreams } from './client-streams.ts'
@@ -44,7 +45,7 @@ class ReconnectingClient implements AdsClient {
 
   constructor(options: AdsClientOptions) {
     this.#options = options
-    this.#url = asUrl(options.target)
+    this.#url = asUrl(options.target, options.tls === undefined ? 'http' : 'https')
     this.#backoff = new Backoff(options.backoff ?? defaultBackoff)
     this.#streams = options.variant === 'delta' ? this.#delta() : this.#sotw()
     this.#running = this.#run()
@@ -68,23 +69,24 @@ class ReconnectingClient implements AdsClient {
     await Promise.resolve()
     const { signal } = this.#closing
     while (!signal.aborted) {
-      const reason = await this.#attempt(signal)
+      const end = await this.#attempt(signal)
       if (signal.aborted) break
       const retryInMs = this.#backoff.next()
-      this.#enter({ kind: 'waiting', retryInMs, reason })
+      this.#enter({ kind: 'waiting', retryInMs, ...end })
       await sleep(retryInMs, signal)
     }
     this.#enter({ kind: 'closed' })
   }
 
   /** One connection, and the stream on it, to the end. Returns why it ended. */
-  async #attempt(signal: AbortSignal): Promise<string> {
+  async #attempt(signal: AbortSignal): Promise<{ reason: string; status?: string }> {
     this.#enter({ kind: 'connecting' })
     const keepalive = this.#options.keepalive ?? defaultKeepalive
-    const connection = new Http2SessionManager(this.#url, {
-      pingIntervalMs: keepalive.intervalMs,
-      pingTimeoutMs: keepalive.timeoutMs,
-    })
+    const connection = new Http2SessionManager(
+      this.#url,
+      { pingIntervalMs: keepalive.intervalMs, pingTimeoutMs: keepalive.timeoutMs },
+      tlsOptions(this.#options.tls),
+    )
     this.#connection = connection
     try {
       await connect(connection, signal)
@@ -96,9 +98,10 @@ class ReconnectingClient implements AdsClient {
       } finally {
         if (performance.now() - connectedAt > (this.#options.backoff ?? defaultBackoff).maxMs) this.#backoff.reset()
       }
-      return 'the server ended the stream'
+      return { reason: 'the server ended the stream' }
     } catch (error) {
-      return error instanceof ConnectError ? error.rawMessage : error instanceof Error ? error.message : String(error)
+      if (error instanceof ConnectError) return { reason: error.rawMessage, status: statusName(error.code) }
+      return { reason: error instanceof Error ? error.message : String(error) }
     } finally {
       // Not at once: the manager stops listening for errors, and one of a connection that dies just now would be nobody's.
       setTimeout(() => connection.abort(), lingerMs).unref()
@@ -165,8 +168,19 @@ function sleep(ms: number, signal: AbortSignal): Promise<void> {
   })
 }
 
-function asUrl(target: string): string {
-  const url = URL.canParse(`http://${target}`) ? new URL(`http://${target}`) : undefined
+/** As gRPC's documentation spells it. */
+function statusName(code: Code): string {
+  return (Code[code] ?? 'Unknown').replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter}`).toLowerCase()
+}
+
+function tlsOptions(tls: ClientTls | undefined): SecureClientSessionOptions | undefined {
+  if (tls === undefined) return undefined
+  const { serverName, ...pem } = tls
+  return { ...pem, ALPNProtocols: ['h2'], ...(serverName === undefined ? {} : { servername: serverName }) }
+}
+
+function asUrl(target: string, scheme: 'http' | 'https'): string {
+  const url = URL.canParse(`${scheme}://${target}`) ? new URL(`${scheme}://${target}`) : undefined
   if (url === undefined || url.host === '' || url.pathname !== '/' || !/:\d+$/.test(target)) {
     throw new AerakiError('XDS_TARGET', `"${target}" is no host:port, as in 127.0.0.1:15010 or [::1]:15010`)
   }

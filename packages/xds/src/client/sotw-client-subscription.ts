@@ -13,6 +13,7 @@ import {
   type DiscoveryResponse,
   ResourceSchema,
 } from '../gen/envoy/service/discovery/v3/discovery_pb.ts'
+import { ResourceSchema as ConfigurationObjectSchema } from '../gen/istio/mcp/v1alpha1/resource_pb.ts'
 import { isCompleteType } from '../type-urls.ts'
 import { contentVersion } from '../version.ts'
 import { resourceName } from '../wire.ts'
@@ -153,6 +154,7 @@ export class SotwClientSubscription implements ClientSubscription<DiscoveryReque
 }
 
 const wrapper = `type.googleapis.com/${ResourceSchema.typeName}`
+const configurationObject = `type.googleapis.com/${ConfigurationObjectSchema.typeName}`
 
 function named(any: Any): Named {
   if (any.typeUrl === wrapper) {
@@ -160,7 +162,10 @@ function named(any: Any): Named {
     if (resource === undefined) throw new AerakiError('XDS_RESOURCE_MALFORMED', `resource ${name} has no body`)
     return { name, version: version === '' ? contentVersion(resource.value) : version, any: resource }
   }
-  const name = resourceName(any.value)
+  const name =
+    any.typeUrl === configurationObject
+      ? fromBinary(ConfigurationObjectSchema, any.value).metadata?.name
+      : resourceName(any.value)
   if (name === undefined) throw new AerakiError('XDS_RESOURCE_MALFORMED', `a ${any.typeUrl} has no name`)
   return { name, version: contentVersion(any.value), any }
 }

@@ -206,20 +206,19 @@ async function serve(t: TestContext, versions: readonly string[]) {
 /** Resources of an MCP envelope all have one type; this provider tells them apart by the kind in the name's prefix. */
 function asCollections(provider: StaticProvider, versions: readonly string[]) {
   const envelope = `type.googleapis.com/${ResourceSchema.typeName}`
+  const collections = versions.map((version) => `networking.istio.io/${version}/ServiceEntry`)
   return {
     onChange: (listener: (change: ReadonlyMap<string, ReadonlySet<string>>) => void) =>
       provider.onChange((change) => {
         const names = change.get(envelope) ?? new Set()
-        listener(new Map(versions.map((version) => [`networking.istio.io/${version}/ServiceEntry`, names])))
+        listener(new Map(collections.map((typeUrl) => [typeUrl, names])))
       }),
     connect(node: Parameters<StaticProvider['connect']>[0]) {
       const view = provider.connect(node)
-      const isServed = (typeUrl: string): boolean =>
-        versions.some((version) => typeUrl === `networking.istio.io/${version}/ServiceEntry`)
       return {
         ...view,
-        names: (typeUrl: string) => (isServed(typeUrl) ? view.names(envelope) : []),
-        get: (typeUrl: string, name: string) => (isServed(typeUrl) ? view.get(envelope, name) : undefined),
+        names: (typeUrl: string) => (collections.includes(typeUrl) ? view.names(envelope) : []),
+        get: (typeUrl: string, name: string) => (collections.includes(typeUrl) ? view.get(envelope, name) : undefined),
       }
     },
   }
@@ -234,7 +233,7 @@ function follow(t: TestContext, port: number) {
   return {
     updates,
     started: source.start((batch) => void updates.push(...batch)),
-    async until(condition: () => boolean) {
+    until: async (condition: () => boolean) => {
       while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))
     },
   }

@@ -11,7 +11,13 @@ const code =
   /'((?:API|XDS|PROTOCOL|CONTROL|STORE|SOURCE|MESH|MCP|KUBERNETES|PROXY|LISTENER|CONFIG|BOOTSTRAP|CLI|DEMO|ADMIN|INTERCEPT|ENVOY|REGISTRY|REGISTRATION)_[A-Z0-9_]+)'/g
 
 /** Values of other enumerations that look like codes. */
-const notCodes = new Set(['MESH_EXTERNAL', 'MESH_INTERNAL', 'LISTENER_FILTER'])
+const notCodes = new Set([
+  'MESH_EXTERNAL',
+  'MESH_INTERNAL',
+  'LISTENER_FILTER',
+  'KUBERNETES_SERVICE_HOST',
+  'KUBERNETES_SERVICE_PORT',
+])
 
 test('every error code in the sources is listed in docs/errors.md, and every listed one exists', () => {
   const used = new Set<string>()

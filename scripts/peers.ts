@@ -35,6 +35,8 @@ const debian: readonly { path: string; package: string }[] = [
   { path: '/usr/bin/thrift', package: 'thrift-compiler' },
   { path: '/usr/sbin/ip', package: 'iproute2' },
   { path: '/usr/sbin/iptables', package: 'iptables' },
+  { path: '/usr/bin/redis-server', package: 'redis-server' },
+  { path: '/usr/share/java/zookeeper.jar', package: 'zookeeper' },
   { path: '/usr/bin/python3', package: 'python3-venv' },
   { path: '/usr/bin/javac', package: 'openjdk-17-jdk-headless' },
   { path: '/usr/bin/mvn', package: 'maven' },

@@ -34,6 +34,10 @@ const peers = {
   iptables: '/usr/sbin/iptables',
   /** Folder with kube-apiserver, etcd, kubectl and Istio's CRDs (testing/kubernetes): `npm run test:cluster` builds it. */
   kubernetes: join(peersFolder, 'kubernetes'),
+  /** Redis' server; its tools (redis-cli, redis-benchmark) come with it. */
+  redis: '/usr/bin/redis-server',
+  /** Apache ZooKeeper, server and client: the jar; needs `java`. */
+  zookeeper: '/usr/share/java/zookeeper.jar',
   /** Bun: the proxy's production runtime. */
   bun: join(root, 'node_modules/@oven/bun-linux-x64/bin/bun'),
 } as const

@@ -10,6 +10,7 @@ import { file_envoy_config_cluster_v3_circuit_breaker } from './envoy/config/clu
 import { file_envoy_config_cluster_v3_cluster } from './envoy/config/cluster/v3/cluster_pb.ts'
 import { file_envoy_config_cluster_v3_filter } from './envoy/config/cluster/v3/filter_pb.ts'
 import { file_envoy_config_cluster_v3_outlier_detection } from './envoy/config/cluster/v3/outlier_detection_pb.ts'
+import { file_envoy_config_common_key_value_v3_config } from './envoy/config/common/key_value/v3/config_pb.ts'
 import { file_envoy_config_core_v3_address } from './envoy/config/core/v3/address_pb.ts'
 import { file_envoy_config_core_v3_backoff } from './envoy/config/core/v3/backoff_pb.ts'
 import { file_envoy_config_core_v3_base } from './envoy/config/core/v3/base_pb.ts'
@@ -40,11 +41,16 @@ import { file_envoy_config_route_v3_route } from './envoy/config/route/v3/route_
 import { file_envoy_config_route_v3_scoped_route } from './envoy/config/route/v3/scoped_route_pb.ts'
 import { file_envoy_config_trace_v3_http_tracer } from './envoy/config/trace/v3/http_tracer_pb.ts'
 import { file_envoy_data_accesslog_v3_accesslog } from './envoy/data/accesslog/v3/accesslog_pb.ts'
+import { file_envoy_extensions_clusters_redis_v3_redis_cluster } from './envoy/extensions/clusters/redis/v3/redis_cluster_pb.ts'
+import { file_envoy_extensions_common_dynamic_forward_proxy_v3_dns_cache } from './envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache_pb.ts'
+import { file_envoy_extensions_filters_common_fault_v3_fault } from './envoy/extensions/filters/common/fault/v3/fault_pb.ts'
 import { file_envoy_extensions_filters_http_router_v3_router } from './envoy/extensions/filters/http/router/v3/router_pb.ts'
 import { file_envoy_extensions_filters_network_dubbo_proxy_router_v3_router } from './envoy/extensions/filters/network/dubbo_proxy/router/v3/router_pb.ts'
 import { file_envoy_extensions_filters_network_dubbo_proxy_v3_dubbo_proxy } from './envoy/extensions/filters/network/dubbo_proxy/v3/dubbo_proxy_pb.ts'
 import { file_envoy_extensions_filters_network_dubbo_proxy_v3_route } from './envoy/extensions/filters/network/dubbo_proxy/v3/route_pb.ts'
 import { file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager } from './envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts'
+import { file_envoy_extensions_filters_network_mongo_proxy_v3_mongo_proxy } from './envoy/extensions/filters/network/mongo_proxy/v3/mongo_proxy_pb.ts'
+import { file_envoy_extensions_filters_network_redis_proxy_v3_redis_proxy } from './envoy/extensions/filters/network/redis_proxy/v3/redis_proxy_pb.ts'
 import { file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy } from './envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { file_envoy_extensions_filters_network_thrift_proxy_filters_header_to_metadata_v3_header_to_metadata } from './envoy/extensions/filters/network/thrift_proxy/filters/header_to_metadata/v3/header_to_metadata_pb.ts'
 import { file_envoy_extensions_filters_network_thrift_proxy_filters_payload_to_metadata_v3_payload_to_metadata } from './envoy/extensions/filters/network/thrift_proxy/filters/payload_to_metadata/v3/payload_to_metadata_pb.ts'
@@ -52,6 +58,7 @@ import { file_envoy_extensions_filters_network_thrift_proxy_filters_ratelimit_v3
 import { file_envoy_extensions_filters_network_thrift_proxy_router_v3_router } from './envoy/extensions/filters/network/thrift_proxy/router/v3/router_pb.ts'
 import { file_envoy_extensions_filters_network_thrift_proxy_v3_route } from './envoy/extensions/filters/network/thrift_proxy/v3/route_pb.ts'
 import { file_envoy_extensions_filters_network_thrift_proxy_v3_thrift_proxy } from './envoy/extensions/filters/network/thrift_proxy/v3/thrift_proxy_pb.ts'
+import { file_envoy_extensions_filters_network_zookeeper_proxy_v3_zookeeper_proxy } from './envoy/extensions/filters/network/zookeeper_proxy/v3/zookeeper_proxy_pb.ts'
 import { file_envoy_extensions_transport_sockets_tls_v3_common } from './envoy/extensions/transport_sockets/tls/v3/common_pb.ts'
 import { file_envoy_extensions_transport_sockets_tls_v3_secret } from './envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
 import { file_envoy_service_cluster_v3_cds } from './envoy/service/cluster/v3/cds_pb.ts'
@@ -119,6 +126,7 @@ export const files = [
   file_envoy_config_cluster_v3_cluster,
   file_envoy_config_cluster_v3_filter,
   file_envoy_config_cluster_v3_outlier_detection,
+  file_envoy_config_common_key_value_v3_config,
   file_envoy_config_core_v3_address,
   file_envoy_config_core_v3_backoff,
   file_envoy_config_core_v3_base,
@@ -149,11 +157,16 @@ export const files = [
   file_envoy_config_route_v3_scoped_route,
   file_envoy_config_trace_v3_http_tracer,
   file_envoy_data_accesslog_v3_accesslog,
+  file_envoy_extensions_clusters_redis_v3_redis_cluster,
+  file_envoy_extensions_common_dynamic_forward_proxy_v3_dns_cache,
+  file_envoy_extensions_filters_common_fault_v3_fault,
   file_envoy_extensions_filters_http_router_v3_router,
   file_envoy_extensions_filters_network_dubbo_proxy_router_v3_router,
   file_envoy_extensions_filters_network_dubbo_proxy_v3_dubbo_proxy,
   file_envoy_extensions_filters_network_dubbo_proxy_v3_route,
   file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager,
+  file_envoy_extensions_filters_network_mongo_proxy_v3_mongo_proxy,
+  file_envoy_extensions_filters_network_redis_proxy_v3_redis_proxy,
   file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy,
   file_envoy_extensions_filters_network_thrift_proxy_filters_header_to_metadata_v3_header_to_metadata,
   file_envoy_extensions_filters_network_thrift_proxy_filters_payload_to_metadata_v3_payload_to_metadata,
@@ -161,6 +174,7 @@ export const files = [
   file_envoy_extensions_filters_network_thrift_proxy_router_v3_router,
   file_envoy_extensions_filters_network_thrift_proxy_v3_route,
   file_envoy_extensions_filters_network_thrift_proxy_v3_thrift_proxy,
+  file_envoy_extensions_filters_network_zookeeper_proxy_v3_zookeeper_proxy,
   file_envoy_extensions_transport_sockets_tls_v3_common,
   file_envoy_extensions_transport_sockets_tls_v3_secret,
   file_envoy_service_cluster_v3_cds,

@@ -35,11 +35,9 @@ export interface BenchmarkOptions extends RedisLogin {
 /** Requests a second of each test; throws when the benchmark met an error. */
 export async function redisBenchmark(port: number, options: BenchmarkOptions): Promise<ReadonlyMap<string, number>> {
   const { requests, clients, pipeline = 1, tests = 'set,get', keyspace = 1000 } = options
-  const printed = await run('redis-benchmark', [
-    ...['-p', String(port), ...loginArguments(options).filter((word) => word !== noWarning)],
-    ...['-n', String(requests), '-c', String(clients), '-P', String(pipeline), '-t', tests, '-r', String(keyspace)],
-    '--csv',
-  ])
+  const login = loginArguments(options).filter((word) => word !== noWarning)
+  const load = ['-n', String(requests), '-c', String(clients), '-P', String(pipeline), '-r', String(keyspace)]
+  const printed = await run('redis-benchmark', ['-p', String(port), ...login, ...load, '-t', tests, '--csv'])
   const rows = printed
     .split('\n')
     .filter((line) => line.startsWith('"') && !line.startsWith('"test"'))

@@ -81,6 +81,7 @@ export interface Registration {
   readonly labels: Readonly<Record<string, string>>
   /** Undefined: the default of the configuration. */
   readonly serviceAccount: string | undefined
+  /** An unhealthy one gets no traffic, and is shown as REGISTRATION_UNHEALTHY. */
   readonly health: 'healthy' | 'unhealthy'
   /**
    * A provider may be listed twice, by interface and by application. The registration with the higher rank counts, as

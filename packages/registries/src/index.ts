@@ -1,4 +1,13 @@
-export { type BridgeConfig, loadBridgeConfig, parseBridgeConfig, type RegistryConfig } from './config.ts'
+export { type BridgeConfig, loadBridgeConfig, parseBridgeConfig, type RegistryConfig } from './bridge/config.ts'
+export {
+  type Bridge,
+  type BridgedRegistry,
+  type BridgeListener,
+  createBridge,
+  type ServiceChange,
+  type ServiceSource,
+} from './bridge/bridge.ts'
+export { type ServiceEntryObject, toServiceEntries } from './bridge/service-entry.ts'
 export { registryTypes } from './catalogue.ts'
 export type {
   ApplicationProtocol,
@@ -13,3 +22,4 @@ export type {
   UnitContents,
 } from './contract.ts'
 export type { Instance, ServiceModel, ServicePort } from './model.ts'
+export { type FolderOutput, writeToFolder } from './outputs/folder.ts'

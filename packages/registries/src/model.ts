@@ -23,7 +23,6 @@ export interface Instance {
   readonly labels: Readonly<Record<string, string>>
   /** Mutual TLS needs it; empty: plain text. */
   readonly serviceAccount: string
-  readonly health: 'healthy' | 'unhealthy'
 }
 
 /** One host, merged from all registries that have it, or one registry's slice of it. */

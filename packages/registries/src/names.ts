@@ -43,7 +43,11 @@ export function hostProblem(host: string): string | undefined {
 
 /** Of the ServiceEntry: `aeraki-<host>`, dots as `-`; one that would be too long ends in a hash. */
 export function entryName(host: string): string {
-  const name = `aeraki-${host.replaceAll('.', '-')}`
-  if (name.length <= 253) return name
-  return `${name.slice(0, 240)}-${createHash('sha256').update(host).digest('hex').slice(0, 12)}`
+  return shortened(`aeraki-${host.replaceAll('.', '-')}`, 240)
+}
+
+/** A name of at most so many characters: what is cut off is told apart by a hash. */
+export function shortened(name: string, most: number): string {
+  if (name.length <= most) return name
+  return `${name.slice(0, most - 13)}-${createHash('sha256').update(name).digest('hex').slice(0, 12)}`
 }

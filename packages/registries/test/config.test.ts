@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { closed, strings } from '@aeraki/api/schema'
 import { AerakiError } from '@aeraki/api'
-import { parseBridgeConfig } from '../src/config.ts'
+import { parseBridgeConfig } from '../src/bridge/config.ts'
 import { defineRegistry } from '../src/contract.ts'
 
 const toy = defineRegistry('toy', closed({ servers: strings({ minItems: 1 }) }), () => ({

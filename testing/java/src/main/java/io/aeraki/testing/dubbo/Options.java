@@ -1,5 +1,7 @@
 package io.aeraki.testing.dubbo;
 
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.apache.dubbo.config.ApplicationConfig;
 import org.apache.dubbo.config.RegistryConfig;
 
@@ -27,5 +29,26 @@ final class Options {
 
   static RegistryConfig noRegistry() {
     return new RegistryConfig("N/A");
+  }
+
+  /** Of --registry, such as zookeeper://127.0.0.1:2181; none without it. */
+  RegistryConfig registry() {
+    if (get("registry", "").isEmpty()) return noRegistry();
+    RegistryConfig registry = new RegistryConfig(get("registry", ""));
+    registry.setRegisterMode(get("register-mode", "all"));
+    registry.setUseAsMetadataCenter(true);
+    registry.setUseAsConfigCenter(false);
+    registry.setTimeout(30_000);
+    return registry;
+  }
+
+  /** Of --parameters, a=b,c=d. */
+  Map<String, String> parameters() {
+    Map<String, String> parameters = new LinkedHashMap<>();
+    for (String pair : get("parameters", "").split(",")) {
+      int equals = pair.indexOf('=');
+      if (equals > 0) parameters.put(pair.substring(0, equals), pair.substring(equals + 1));
+    }
+    return parameters;
   }
 }

@@ -7,38 +7,57 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.dubbo.config.ApplicationConfig;
 import org.apache.dubbo.config.ProtocolConfig;
 import org.apache.dubbo.config.ServiceConfig;
+import org.apache.dubbo.config.bootstrap.DubboBootstrap;
 import org.apache.dubbo.rpc.RpcContext;
 import org.apache.dubbo.samples.basic.api.DemoService;
 
 /**
- * A Dubbo provider without a registry. Options: --port, --name (what it answers with), --group, --version. Prints
- * {"ready":PORT} and serves until its stdin ends.
+ * A Dubbo provider. Options: --port, --name (what it answers with), --group, --version. Prints {"ready":PORT} and serves
+ * until its stdin ends.
+ *
+ * <p>With --registry URL it registers itself, in --register-mode interface, instance or all, as --application, with
+ * --metadata-type local or remote and --parameters a=b,c=d; it then listens on an address of this machine that others
+ * can call. Without, on 127.0.0.1.
  */
 public final class Provider {
   public static void main(String[] arguments) throws Exception {
     Options options = new Options(arguments);
     String name = options.get("name", "java");
-    ApplicationConfig application = Options.application("aeraki-testing-provider");
+    boolean registers = !options.get("registry", "").isEmpty();
+    ApplicationConfig application = Options.application(options.get("application", "aeraki-testing-provider"));
+    if (registers) application.setMetadataType(options.get("metadata-type", "remote"));
+    if (!options.parameters().isEmpty()) application.setParameters(options.parameters());
     ProtocolConfig protocol = new ProtocolConfig("dubbo", Integer.parseInt(options.get("port", "20880")));
-    protocol.setHost("127.0.0.1");
+    if (!registers) protocol.setHost("127.0.0.1");
     protocol.setPreferSerialization("hessian2,fastjson2");
-    export(DemoService.class, new Demo(name), application, protocol, options);
-    export(PeerService.class, new Peer(name), application, protocol, options);
+    if (registers) {
+      DubboBootstrap bootstrap = DubboBootstrap.getInstance().application(application).protocol(protocol).registry(options.registry());
+      bootstrap.service(service(DemoService.class, new Demo(name), options)).service(service(PeerService.class, new Peer(name), options));
+      bootstrap.start();
+    } else {
+      export(DemoService.class, new Demo(name), application, protocol, options);
+      export(PeerService.class, new Peer(name), application, protocol, options);
+    }
     System.out.println(Json.of(Map.of("ready", protocol.getPort())));
     while (System.in.read() >= 0) continue;
     System.exit(0);
   }
 
   private static <T> void export(Class<T> type, T service, ApplicationConfig application, ProtocolConfig protocol, Options options) {
-    ServiceConfig<T> config = new ServiceConfig<>();
+    ServiceConfig<T> config = service(type, service, options);
     config.setApplication(application);
     config.setRegistry(Options.noRegistry());
     config.setProtocol(protocol);
+    config.export();
+  }
+
+  private static <T> ServiceConfig<T> service(Class<T> type, T service, Options options) {
+    ServiceConfig<T> config = new ServiceConfig<>();
     config.setInterface(type);
     config.setRef(service);
     if (!options.get("group", "").isEmpty()) config.setGroup(options.get("group", ""));
     if (!options.get("version", "").isEmpty()) config.setVersion(options.get("version", ""));
-    config.export();
+    return config;
   }
 
   /** Answers with its name, so that a consumer can tell providers apart. */

@@ -19,9 +19,9 @@ import {
 } from '@aeraki/api'
 import { closed, duration, mapOf, portNumber } from '@aeraki/api/schema'
 import { type Static, Type } from 'typebox'
-import { registryTypes } from './catalogue.ts'
-import type { RegistryType } from './contract.ts'
-import { isRecord } from './guards.ts'
+import { registryTypes } from '../catalogue.ts'
+import type { RegistryType } from '../contract.ts'
+import { isRecord } from '../guards.ts'
 
 export interface BridgeConfig {
   /** Of services whose providers do not say one. */

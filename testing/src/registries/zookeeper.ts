@@ -1,0 +1,85 @@
+/** Apache ZooKeeper, Debian's (the peer `zookeeper`), one server or an ensemble. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { freePort, type ServerProcess, serverProcess } from './server.ts'
+
+export interface ZookeeperServer extends ServerProcess {
+  readonly port: number
+  /** Of the secure port, where TLS was asked for. */
+  readonly securePort: number | undefined
+}
+
+export interface ZookeeperOptions {
+  /** PEM files: it then listens with TLS on a port of its own, too. */
+  readonly tls?: { readonly keyAndCertificates: string; readonly authorities: string }
+  /** Milliseconds; sessions can't be shorter than twice and longer than twenty times this. Default 500. */
+  readonly tickTime?: number
+  /** More lines for its configuration. */
+  readonly settings?: readonly string[]
+}
+
+/** Not started yet. */
+export async function zookeeperServer(options: ZookeeperOptions = {}): Promise<ZookeeperServer> {
+  const [port, securePort] = [await freePort(), options.tls === undefined ? undefined : await freePort()]
+  return withConfiguration(port, securePort, options, [])
+}
+
+/** Three servers, not started yet. A majority has to run for any to serve. */
+export async function zookeeperEnsemble(): Promise<ZookeeperServer[]> {
+  const ids = [1, 2, 3]
+  const ports = await Promise.all(ids.map(async () => [await freePort(), await freePort(), await freePort()] as const))
+  const members = ports.map(([, peer, election], index) => `server.${ids[index]}=127.0.0.1:${peer}:${election}`)
+  const quorum = ['initLimit=10', 'syncLimit=5', ...members]
+  return ports.map(([port], index) => {
+    const server = withConfiguration(port, undefined, {}, quorum)
+    writeFileSync(join(server.folder, 'data/myid'), String(ids[index]))
+    return server
+  })
+}
+
+function withConfiguration(
+  port: number,
+  securePort: number | undefined,
+  { tls, tickTime = 500, settings = [] }: ZookeeperOptions,
+  quorum: readonly string[],
+): ZookeeperServer {
+  const server = serverProcess({
+    name: 'zookeeper',
+    port,
+    command: (folder) => [
+      '/usr/bin/java',
+      '-XX:TieredStopAtLevel=1',
+      '-Xmx512m',
+      '-Dzookeeper.jmx.log4j.disable=true',
+      '-cp',
+      ['/usr/share/java/zookeeper.jar', '/usr/share/java/netty-all.jar'].join(':'),
+      'org.apache.zookeeper.server.quorum.QuorumPeerMain',
+      join(folder, 'zoo.cfg'),
+    ],
+  })
+  mkdirSync(join(server.folder, 'data'))
+  const lines = [
+    `dataDir=${join(server.folder, 'data')}`,
+    `clientPort=${port}`,
+    'clientPortAddress=127.0.0.1',
+    `tickTime=${tickTime}`,
+    'maxSessionTimeout=60000',
+    'maxClientCnxns=0',
+    'admin.enableServer=false',
+    ...(tls === undefined || securePort === undefined
+      ? []
+      : [
+          `secureClientPort=${securePort}`,
+          'serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory',
+          'ssl.clientAuth=none',
+          `ssl.keyStore.location=${tls.keyAndCertificates}`,
+          'ssl.keyStore.type=PEM',
+          `ssl.trustStore.location=${tls.authorities}`,
+          'ssl.trustStore.type=PEM',
+        ]),
+    ...settings,
+    ...quorum,
+  ]
+  writeFileSync(join(server.folder, 'zoo.cfg'), `${lines.join('\n')}\n`)
+  return { ...server, port, securePort }
+}

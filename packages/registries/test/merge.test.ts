@@ -19,6 +19,14 @@ function merged(all: readonly Claim[], overrides: Partial<MergeSettings> = {}) {
   return found
 }
 
+function portOf(all: readonly Claim[], ports: MergeSettings['ports'] = {}) {
+  return merged(all, { ports }).service.ports[0]
+}
+
+function entriesOf(addresses: readonly string[]) {
+  return toServiceEntries(merged(claims(...addresses.map((address) => registration({ address })))).service)
+}
+
 describe('the claims for a host', () => {
   test('become the ServiceEntry that dubbo2istio would write', () => {
     const provider = registration({
@@ -119,10 +127,9 @@ describe('the claims for a host', () => {
       registration(),
       registration({ address: '10.0.0.2', port: { protocol: 'dubbo', number: 30000 } }),
     )
-    const port = (all: readonly Claim[], ports = {}) => merged(all, { ports }).service.ports[0]
-    assert.equal(port(two.slice(1))?.number, 30000)
-    assert.equal(port(two)?.number, 20880)
-    assert.deepEqual(port(two, { dubbo: { name: 'tcp-dubbo', number: 1234 } }), {
+    assert.equal(portOf(two.slice(1))?.number, 30000)
+    assert.equal(portOf(two)?.number, 20880)
+    assert.deepEqual(portOf(two, { dubbo: { name: 'tcp-dubbo', number: 1234 } }), {
       name: 'tcp-dubbo',
       number: 1234,
       protocol: 'TCP',
@@ -194,8 +201,6 @@ describe('the claims for a host', () => {
       { length: 10_000 },
       (_, index) => `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`,
     )
-    const entriesOf = (all: readonly string[]) =>
-      toServiceEntries(merged(claims(...all.map((address) => registration({ address })))).service)
     const entries = entriesOf(addresses.slice(1))
     assert.deepEqual(
       entries.map(({ metadata }) => metadata.name),

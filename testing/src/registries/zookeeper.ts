@@ -1,7 +1,8 @@
 /** Apache ZooKeeper, Debian's (the peer `zookeeper`), one server or an ensemble. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort, type ServerProcess, serverProcess } from './server.ts'
+import { freePort } from '../ports.ts'
+import { type ServerProcess, serverProcess } from './server.ts'
 
 export interface ZookeeperServer extends ServerProcess {
   readonly port: number

@@ -12,6 +12,7 @@ import { stripVTControlCharacters } from 'node:util'
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const peers = join(root, '.peers')
 const kubernetesBuild = join(root, 'testing/kubernetes/build.sh')
+const istioBuild = join(root, 'testing/istio/build.sh')
 const dubboBuild = join(root, 'testing/java/build.sh')
 const envoyVersion = '1.40.0'
 const pythonPackages = ['grpcio==1.85.1', 'protobuf==7.35.1', 'thrift==0.24.0']
@@ -68,6 +69,12 @@ const steps: readonly Step[] = [
     cluster: true,
     present: () => spawnSync('bash', [kubernetesBuild, '--up-to-date']).status === 0,
     install: () => run('bash', [kubernetesBuild]),
+  },
+  {
+    what: 'istiod, built from the Go module proxy (minutes)',
+    cluster: true,
+    present: () => spawnSync('bash', [istioBuild, '--up-to-date']).status === 0,
+    install: () => run('bash', [istioBuild]),
   },
 ]
 

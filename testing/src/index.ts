@@ -25,6 +25,8 @@ export { startNodeClient, startNodeServer, type NodeClient } from './thrift/node
 export { startPythonClient, startPythonServer, type PythonClientOptions } from './thrift/python.ts'
 export { type FilterJson, staticCluster, validateWithEnvoy, type ValidationInput } from './envoy/validate.ts'
 export { startCluster, type AuditedWrite, type Cluster, type TestUser } from './kubernetes/cluster.ts'
+export { startIstiod, type Istiod, type IstiodOptions } from './istio/istiod.ts'
+export { freePort, freePorts } from './free-ports.ts'
 export { startRelay, type Relay } from './relay.ts'
 export { freePort, freePorts } from './ports.ts'
 export { startRedisCluster, type RedisCluster, type RedisClusterOptions } from './redis/cluster.ts'

@@ -38,6 +38,8 @@ const peers = {
   redis: '/usr/bin/redis-server',
   /** Apache ZooKeeper, server and client: the jar; needs `java`. */
   zookeeper: '/usr/share/java/zookeeper.jar',
+  /** Folder with istiod (testing/istio): `npm run test:cluster` builds it. */
+  istio: join(peersFolder, 'istio'),
   /** Bun: the proxy's production runtime. */
   bun: join(root, 'node_modules/@oven/bun-linux-x64/bin/bun'),
 } as const
@@ -49,6 +51,7 @@ const proofs: Partial<Record<PeerName, string>> = {
   python: join(peersFolder, 'python/.complete'),
   'dubbo-java': join(peersFolder, 'dubbo-java/.stamp'),
   kubernetes: join(peersFolder, 'kubernetes/.stamp'),
+  istio: join(peersFolder, 'istio/.stamp'),
 }
 
 export interface Peer {

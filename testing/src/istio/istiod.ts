@@ -134,13 +134,13 @@ function createAuthority(folder: string): Istiod['certificateFor'] {
   const ca = join(folder, 'ca')
   mkdirSync(ca)
   const at = (name: string): string => join(ca, name)
-  const openssl = (...args: string[]): void => {
-    execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const openssl = (command: string): void => {
+    execFileSync('openssl', command.split(' '), { cwd: ca, stdio: ['ignore', 'ignore', 'pipe'] })
   }
   openssl(
-    ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/O=cluster.local/CN=Root CA'],
-    ...['-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign,cRLSign'],
-    ...['-keyout', at('ca-key.pem'), '-out', at('ca-cert.pem')],
+    'req -x509 -newkey rsa:2048 -nodes -days 2 -subj /O=cluster.local/CN=root' +
+      ' -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign' +
+      ' -keyout ca-key.pem -out ca-cert.pem',
   )
   for (const copy of ['root-cert.pem', 'cert-chain.pem']) writeFileSync(at(copy), readFileSync(at('ca-cert.pem')))
   return (namespace, account) => {
@@ -150,10 +150,9 @@ function createAuthority(folder: string): Istiod['certificateFor'] {
       at(`${id}.ext`),
       `subjectAltName=critical,URI:${identity}\nextendedKeyUsage=clientAuth,serverAuth\nkeyUsage=critical,digitalSignature\n`,
     )
-    openssl('req', '-newkey', 'rsa:2048', '-nodes', '-subj', '/', '-keyout', at(`${id}.key`), '-out', at(`${id}.csr`))
+    openssl(`req -newkey rsa:2048 -nodes -subj / -keyout ${id}.key -out ${id}.csr`)
     openssl(
-      ...['x509', '-req', '-in', at(`${id}.csr`), '-days', '2', '-CA', at('ca-cert.pem'), '-CAkey', at('ca-key.pem')],
-      ...['-CAcreateserial', '-extfile', at(`${id}.ext`), '-out', at(`${id}.pem`)],
+      `x509 -req -in ${id}.csr -days 2 -CA ca-cert.pem -CAkey ca-key.pem -CAcreateserial -extfile ${id}.ext -out ${id}.pem`,
     )
     const read = (name: string): string => readFileSync(at(name), 'utf8')
     return { ca: read('root-cert.pem'), cert: read(`${id}.pem`), key: read(`${id}.key`) }

@@ -8,7 +8,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { freePorts } from '../free-ports.ts'
+import { freePorts } from '../ports.ts'
 import { needPeer } from '../peers.ts'
 
 export interface IstiodOptions {

@@ -19,6 +19,11 @@ export const verbs: readonly Verb[] = [
     load: () => import('./verbs/proxy.ts'),
   },
   {
+    name: 'bootstrap',
+    summary: 'print the bootstrap with which an Envoy or a MetaProtocol Proxy joins',
+    load: () => import('./verbs/bootstrap.ts'),
+  },
+  {
     name: 'validate',
     summary: 'find every mistake in files and folders of YAML or JSON',
     load: () => import('./verbs/validate.ts'),

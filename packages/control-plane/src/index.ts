@@ -5,3 +5,4 @@ export {
   type HostPort,
   startControlPlane,
 } from './control-plane.ts'
+export { bootstrapFor, type BootstrapOptions } from './bootstrap/bootstrap.ts'

@@ -1,9 +1,11 @@
 /** Source -> store -> mesh -> output, one turn for each batch of changes. No network: that is control-plane.ts. */
 import { type Diagnostic, formatDiagnostic } from '@aeraki/api'
 import { getLogger } from '@logtape/logtape'
+import { createEnvoyFilters } from './envoy-patch/filters.ts'
 import { originOf, type Report, reportId } from './mesh/findings.ts'
-import { createMesh, type Mesh } from './mesh/mesh.ts'
+import { createMesh, type Mesh, type ObjectChange } from './mesh/mesh.ts'
 import { type AdsOutput, createAdsOutput } from './outputs/ads.ts'
+import type { MadePatches } from './translate/envoy-service.ts'
 import type { OriginUpdate } from './sources/source.ts'
 import { createStore, type Store } from './store/store.ts'
 import type { VipAllocator } from './vip/allocator.ts'
@@ -33,7 +35,8 @@ export interface PipelineOptions {
 export function createPipeline({ vips, rootNamespace, saveVips }: PipelineOptions): Pipeline {
   const store = createStore()
   const mesh = createMesh(vips, rootNamespace)
-  const output = createAdsOutput(mesh, rootNamespace)
+  const filters = createEnvoyFilters(rootNamespace)
+  const output = createAdsOutput({ mesh, rootNamespace, filters, make: makeNothing })
   let reloads = 0
   let totalMs = 0
   let lastMs = 0
@@ -49,12 +52,12 @@ export function createPipeline({ vips, rootNamespace, saveVips }: PipelineOption
       const changes = store.apply(updates)
       if (changes.length === 0) return
       const before = mesh.recomputed
-      const change = mesh.apply(
-        changes.map(({ kind, object }) => ({
-          kind: kind === 'removed' ? 'remove' : kind === 'moved' ? kind : 'put',
-          object,
-        })),
-      )
+      const objects = changes.map(({ kind, object }): ObjectChange => ({
+        kind: kind === 'removed' ? 'remove' : kind === 'moved' ? kind : 'put',
+        object,
+      }))
+      const change = mesh.apply(objects)
+      const patches = filters.apply(objects)
       const edited = changes.filter(({ kind }) => kind !== 'moved').length
       if (edited === 0) return
       reloads += 1
@@ -62,18 +65,20 @@ export function createPipeline({ vips, rootNamespace, saveVips }: PipelineOption
         saveVips()
         savedRevision = vips.revision
       }
-      output.publish(change)
+      output.publish(change, patches)
       lastMs = performance.now() - startedAt
       totalMs += lastMs
       log.info('{objects} objects changed, {services} services recomputed', {
         objects: edited,
         services: mesh.recomputed - before,
       })
-      said = logNew(said, mesh)
+      said = logNew(said, [...mesh.reports(), ...filters.reports()], mesh)
     },
     diagnostics: () => [
       ...store.diagnostics(),
-      ...[...mesh.reports(), ...contests(mesh, output)].flatMap((report) => mesh.diagnosticOf(report)),
+      ...[...mesh.reports(), ...filters.reports(), ...contests(mesh, output)].flatMap((report) =>
+        mesh.diagnosticOf(report),
+      ),
     ],
     get reloads() {
       return reloads
@@ -84,8 +89,10 @@ export function createPipeline({ vips, rootNamespace, saveVips }: PipelineOption
   }
 }
 
-function logNew(said: ReadonlySet<string>, mesh: Mesh): Set<string> {
-  const now = new Map(mesh.reports().map((report) => [reportId(report), report]))
+const makeNothing = (): MadePatches => ({ patches: [], routes: [] })
+
+function logNew(said: ReadonlySet<string>, reports: readonly Report[], mesh: Mesh): Set<string> {
+  const now = new Map(reports.map((report) => [reportId(report), report]))
   for (const [id, report] of now) {
     if (said.has(id)) continue
     for (const diagnostic of mesh.diagnosticOf(report)) log.warn('{text}', { text: formatDiagnostic(diagnostic) })

@@ -4,6 +4,8 @@ export const typeUrls = {
   cluster: 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
   endpoints: 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment',
   routes: 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration',
+  /** ECDS: the configuration of a filter that asks for it. */
+  extensionConfig: 'type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig',
 } as const
 
 /** The name of a wildcard subscription. */
@@ -25,4 +27,16 @@ export function isCollection(typeUrl: string): boolean {
  */
 export function isCompleteType(typeUrl: string): boolean {
   return typeUrl === typeUrls.listener || typeUrl === typeUrls.cluster || isCollection(typeUrl)
+}
+
+/**
+ * What listeners ask for and what leads to clusters: routes of any kind (a network filter that fetches its own has them in
+ * the filter's package), and configurations of filters.
+ */
+export function isRouteType(typeUrl: string): boolean {
+  return (
+    typeUrl === typeUrls.routes ||
+    typeUrl === typeUrls.extensionConfig ||
+    /\/envoy\.extensions\.filters\./.test(typeUrl)
+  )
 }

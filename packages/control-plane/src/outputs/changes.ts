@@ -33,9 +33,8 @@ function addService(
   const policies = parts.has('policies')
   const endpoints = parts.has('endpoints')
   if (shape || policies) add(typeUrls.listener, listenerNames(service, allPorts))
-  if (shape || policies || (endpoints && service.resolution === 'dns'))
-    add(typeUrls.cluster, clusterNames(service, allSubsets(service), allPorts))
-  if (shape || policies || endpoints) add(typeUrls.endpoints, clusterNames(service, allSubsets(service), allPorts))
+  if (shape || policies || (endpoints && service.resolution === 'dns')) add(typeUrls.cluster, allClusterNames(service))
+  if (shape || policies || endpoints) add(typeUrls.endpoints, allClusterNames(service))
   if (shape || policies || parts.has('routing')) add(typeUrls.routes, routeNames(service, allPorts))
   if (shape || endpoints) {
     const places = [...endpointPlaces(service, allPorts)].map((place) => place.split(' '))
@@ -64,10 +63,11 @@ export function endpointPlaces(service: Service, ports: ServedPorts): Set<string
   )
 }
 
-/** That clients of any namespace may see. */
-function allSubsets({ host, rules }: Service): string[] {
-  const policies = rules.destinations.get(host)?.policies ?? []
-  return [...new Set(['', ...policies.flatMap(({ subsets }) => subsets.map(({ name }) => name))])]
+/** Of all ports, with the subsets that clients of any namespace may see. */
+export function allClusterNames(service: Service): string[] {
+  const policies = service.rules.destinations.get(service.host)?.policies ?? []
+  const subsets = new Set(['', ...policies.flatMap((policy) => policy.subsets.map(({ name }) => name))])
+  return clusterNames(service, [...subsets], allPorts)
 }
 
 export function clusterNames(service: Service, subsets: readonly string[], ports: ServedPorts): string[] {

@@ -7,14 +7,23 @@ import type { Client } from '../translate/locality.ts'
 
 export interface NodeIdentity extends Client {
   readonly id: string
+  readonly dataPlane: DataPlane
   /** Empty if the node does not say. */
   readonly ip: string
   readonly namespace: string
   /** Where the app behind the inbound listeners listens; no port: the same as the listener's. */
   readonly app: { readonly host: string; readonly port: number | undefined }
+  /** Connections are redirected to the proxy, which then binds no address of a service. */
+  readonly intercepted: boolean
+  /** The texts of its metadata. */
+  readonly metadata: Readonly<Record<string, string>>
 }
 
+/** `envoy`: a stock one. */
+export type DataPlane = 'metaprotocol' | 'envoy'
+
 const defaultNamespace = 'default'
+const metaProtocolFilter = 'envoy.filters.network.meta_protocol_proxy'
 const defaultApp = '127.0.0.1'
 
 /** Node ids are Istio's: `sidecar~<ip>~<name>.<namespace>~<namespace>.svc.cluster.local`. Metadata wins over the id. */
@@ -24,6 +33,7 @@ export function identify(node: Node): NodeIdentity {
   const fromId = workload.includes('.') ? workload.slice(workload.lastIndexOf('.') + 1) : domain.split('.')[0]
   return {
     id: node.id,
+    dataPlane: dataPlaneOf(node),
     ip: isIP(ip) === 0 ? '' : ip,
     namespace: text(metadata['NAMESPACE']) ?? (fromId === undefined || fromId === '' ? defaultNamespace : fromId),
     locality: {
@@ -33,7 +43,18 @@ export function identify(node: Node): NodeIdentity {
     },
     labels: strings(metadata['LABELS']),
     app: appAddress(text(object(metadata['AERAKI'])?.['APP_ADDRESS']) ?? defaultApp),
+    intercepted: interceptionModes.includes(metadata['INTERCEPTION_MODE']),
+    metadata: strings(metadata),
   }
+}
+
+/** Istio's. There is no default: a proxy without it binds what it serves. */
+const interceptionModes: readonly unknown[] = ['REDIRECT', 'TPROXY']
+
+/** Envoy lists its extensions; one with the MetaProtocol filter is not a stock one. */
+function dataPlaneOf({ userAgentName, extensions }: Node): DataPlane {
+  if (userAgentName !== 'envoy') return 'metaprotocol'
+  return extensions.some(({ name }) => name === metaProtocolFilter) ? 'metaprotocol' : 'envoy'
 }
 
 /** `host`, `host:port`, `[ipv6]:port` or an IPv6 address. */

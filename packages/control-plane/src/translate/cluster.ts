@@ -16,7 +16,7 @@ import type { ClusterLoadAssignment } from '@aeraki/xds/gen/envoy/config/endpoin
 import type { LoadBalancer, Outlier, PortTrafficPolicy } from '../mesh/model.ts'
 import { adsSource, duration, socketAddress } from './common.ts'
 import { isLocalityWeighted, localityMode } from './locality.ts'
-import { inboundCluster } from './names.ts'
+import { inboundCluster, inboundPassthrough } from './names.ts'
 
 const connectTimeoutMs = 10_000
 const unlimited = 4_294_967_295
@@ -156,5 +156,23 @@ export function buildInboundCluster(port: number, app: AppAddress): Cluster {
         },
       ],
     },
+  })
+}
+
+/** Of connections that were redirected: to where they were meant to go. */
+export function buildPassthroughCluster(name: string): Cluster {
+  return create(ClusterSchema, {
+    name,
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
+    connectTimeout: duration(connectTimeoutMs),
+    lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+    // From this address iptables redirect nothing: it would come back for ever.
+    ...(name === inboundPassthrough
+      ? {
+          upstreamBindConfig: {
+            sourceAddress: { address: '127.0.0.6', portSpecifier: { case: 'portValue', value: 0 } },
+          },
+        }
+      : {}),
   })
 }

@@ -8,6 +8,12 @@ export function inboundCluster(port: number): string {
   return `inbound|${port}||`
 }
 
+/** To where the client meant to go, outside the mesh. */
+export const passthrough = 'PassthroughCluster'
+
+/** To the workload's own port that the client meant. */
+export const inboundPassthrough = 'InboundPassthroughCluster'
+
 export function routeName(host: string, port: number): string {
   return `${host}_${port}`
 }

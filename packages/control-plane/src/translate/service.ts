@@ -26,6 +26,8 @@ export interface ServiceResources {
   cluster(port: number, subset: string, client: Client): Resource | undefined
   endpoints(port: number, subset: string, client: Client): Resource | undefined
   routes(port: number): Resource | undefined
+  /** Of the service as a whole. */
+  policy(port: number): PortTrafficPolicy
   /** Of the subsets that these clients see; `''` first, the service as a whole. */
   readonly subsets: readonly string[]
 }
@@ -98,6 +100,10 @@ function translateFor(service: Service, context: SelectionContext): ServiceResou
     return service.ports.find((port) => port.number === number && port.protocol !== undefined)
   }
 
+  function policy(port: number): PortTrafficPolicy {
+    return effectivePolicy(rules.policy, undefined, port)
+  }
+
   function target(
     port: number,
     subset: string,
@@ -126,11 +132,12 @@ function translateFor(service: Service, context: SelectionContext): ServiceResou
 
   return {
     subsets: [...subsets.keys()],
+    policy,
     listener(address, port) {
       const at = service.addresses.find((candidate) => candidate.address === address)
       const protocol = portOf(port)?.protocol
       if (at === undefined || protocol === undefined) return undefined
-      const idleTimeoutMs = effectivePolicy(rules.policy, undefined, port).connectionPool?.idleTimeoutMs
+      const idleTimeoutMs = policy(port).connectionPool?.idleTimeoutMs
       const name = outboundListener(address, port)
       return once(`listener ${name}`, () =>
         toResource(ListenerSchema, name, buildOutboundListener({ host, port, protocol, address: at, idleTimeoutMs })),

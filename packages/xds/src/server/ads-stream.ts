@@ -11,7 +11,7 @@ import { AerakiError } from '@aeraki/api/errors'
 import type { Node } from '../gen/envoy/config/core/v3/base_pb.ts'
 import type { Change, NodeView, Resource, ResourceProvider } from '../provider.ts'
 import { Signal } from '../signal.ts'
-import { typeUrls } from '../type-urls.ts'
+import { isRouteType, typeUrls } from '../type-urls.ts'
 import type { ClientView, Nack, TypeView } from './client-view.ts'
 import type { Counters } from './counters.ts'
 import { edsName } from '../wire.ts'
@@ -45,6 +45,7 @@ interface RequestShape {
 
 interface TypeState<Request, Response> {
   readonly subscription: Subscription<Request, Response>
+  readonly rank: number
   sent: number
   acks: number
   nacks: number
@@ -59,9 +60,15 @@ const maxReason = 4096
 
 const log = getLogger(['aeraki', 'xds', 'server'])
 
-/** Those before the bar hold back those after it until they are acknowledged. */
-const foundation: readonly string[] = [typeUrls.cluster, typeUrls.endpoints]
-const order: readonly string[] = [...foundation, typeUrls.listener, typeUrls.routes]
+/** The order of types. Up to `endpoints` they hold back listeners and routes until they are acknowledged. */
+const ranks = { cluster: 0, endpoints: 1, listener: 2, routes: 3, unordered: 4 } as const
+
+function rankOf(typeUrl: string): number {
+  if (typeUrl === typeUrls.cluster) return ranks.cluster
+  if (typeUrl === typeUrls.endpoints) return ranks.endpoints
+  if (typeUrl === typeUrls.listener) return ranks.listener
+  return isRouteType(typeUrl) ? ranks.routes : ranks.unordered
+}
 
 export class AdsStream<Request extends RequestShape, Response> {
   readonly #options: StreamOptions<Request, Response>
@@ -202,6 +209,7 @@ export class AdsStream<Request extends RequestShape, Response> {
       throw new AerakiError('XDS_LIMIT', `more than ${limits.types} types on one stream`)
     const state: TypeState<Request, Response> = {
       subscription: this.#options.newSubscription(typeUrl),
+      rank: rankOf(typeUrl),
       sent: 0,
       acks: 0,
       nacks: 0,
@@ -278,42 +286,34 @@ export class AdsStream<Request extends RequestShape, Response> {
 
   /** Who may speak, first come first served. */
   *#turns(now: number): Generator<[TypeState<Request, Response>, 'changes' | 'everything']> {
-    const held = this.#waitMs(foundation, now) > 0
-    for (const state of this.#inOrder()) {
-      const { typeUrl, owed, inFlight } = state.subscription
+    const held = this.#waitMs(ranks.endpoints, now) > 0
+    const states = [...this.#types.values()].toSorted((a, b) => a.rank - b.rank)
+    for (const state of states) {
+      const { owed, inFlight } = state.subscription
       if (inFlight) continue
-      if (foundation.includes(typeUrl)) {
+      if (state.rank <= ranks.endpoints) {
         if (owed.changes) yield [state, 'changes']
-      } else if ((owed.changes || owed.removals) && !(held && order.includes(typeUrl))) yield [state, 'everything']
+      } else if ((owed.changes || owed.removals) && !(held && state.rank <= ranks.routes)) yield [state, 'everything']
     }
-    if (this.#waitMs(order, now) > 0) return
-    for (const typeUrl of foundation) {
-      const state = this.#types.get(typeUrl)
-      if (state?.subscription.owed.removals && !state.subscription.inFlight) yield [state, 'everything']
+    if (this.#waitMs(ranks.routes, now) > 0) return
+    for (const state of states) {
+      if (state.rank > ranks.endpoints) break
+      if (state.subscription.owed.removals && !state.subscription.inFlight) yield [state, 'everything']
     }
   }
 
-  *#inOrder(): Generator<TypeState<Request, Response>> {
-    for (const typeUrl of order) {
-      const state = this.#types.get(typeUrl)
-      if (state !== undefined) yield state
-    }
-    for (const [typeUrl, state] of this.#types) if (!order.includes(typeUrl)) yield state
-  }
-
-  /** How long to wait for the ACKs of these types, in milliseconds. */
-  #waitMs(types: readonly string[], now: number): number {
+  /** How long to wait for the ACKs of types up to this rank, in milliseconds. */
+  #waitMs(rank: number, now: number): number {
     let longest = 0
-    for (const typeUrl of types) {
-      const state = this.#types.get(typeUrl)
-      if (state?.subscription.inFlight)
+    for (const state of this.#types.values()) {
+      if (state.rank <= rank && state.subscription.inFlight)
         longest = Math.max(longest, state.sentAt + this.#options.limits.orderingMs - now)
     }
     return longest
   }
 
   async #sleep(now: number): Promise<void> {
-    const wait = this.#waitMs(order, now)
+    const wait = this.#waitMs(ranks.routes, now)
     const timer = wait > 0 ? setTimeout(() => this.#signal.raise(), wait + 1) : undefined
     await this.#signal.wait()
     clearTimeout(timer)

@@ -68,7 +68,17 @@ export function drawPicture(picture: Picture, style: Style): string[] {
     '',
     paint('dim', row('group', 'calls/s', 'share', '', 'calls', 'p50', 'p99')),
     ...rows,
-    paint('dim', row('all', all.toFixed(0), '', '', String(report.requests), ...millisOf(report.latency))),
+    paint(
+      'dim',
+      row(
+        'all',
+        all.toFixed(0),
+        '',
+        '',
+        String(report.requests),
+        ...millisOf(all === 0 ? undefined : report.recentLatency),
+      ),
+    ),
     '',
     `  success ${success.toFixed(2)}%, ${failed}   reloads ${paint('bold', String(picture.reloads))}   ` +
       `connections opened ${report.connectionsOpened}, ${dropped}`,

@@ -23,6 +23,7 @@ const picture: Picture = {
       { kind: '', group: 'v2', tracing: '', revision: '', count: 700 },
     ],
     latency: { p50: 0.5, p99: 12.34 },
+    recentLatency: { p50: 0.55, p99: 2.5 },
     recent: { v1: { p50: 0.4, p99: 2 }, v2: { p50: 0.6, p99: 3 } },
     connectionsOpened: 4,
     connectionsDropped: 0,
@@ -42,6 +43,11 @@ describe('the live view', () => {
     const lines = drawPicture(picture, wide)
     const v2 = lines.find((line) => line.startsWith('  v2'))
     assert.match(v2 ?? '', /^ {2}v2 +700 +70\.0% +█{21} +700 +0\.60 ms +3\.00 ms$/)
+  })
+
+  test('shows all calls of the same time as the groups', () => {
+    const all = drawPicture(picture, wide).find((line) => line.startsWith('  all'))
+    assert.match(all ?? '', / 1000 +1000 +0\.55 ms +2\.50 ms$/)
   })
 
   test('shows the rule in force, reloads, connections and the file to edit', () => {

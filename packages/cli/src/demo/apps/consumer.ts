@@ -42,7 +42,7 @@ subscribe('net.client.socket', (message) => {
   })
 })
 
-/** Latency of one group over the last two intervals: two histograms that take turns. */
+/** Latency over the last two intervals: two histograms that take turns. */
 class RecentLatency {
   #now = createHistogram()
   #before = createHistogram()
@@ -73,6 +73,7 @@ interface MutableCount {
 }
 
 const overall = createHistogram()
+const recentOverall = new RecentLatency()
 const recent = new Map<string, RecentLatency>()
 const counts = new Map<string, MutableCount>()
 const failures: string[] = []
@@ -92,6 +93,7 @@ function succeeded(kind: CallKind, greeting: Greeting, micros: number): void {
   if (count === undefined) counts.set(key, (count = { kind: kind.name, group, tracing, revision, count: 0 }))
   count.count++
   overall.record(micros)
+  recentOverall.record(micros)
   let latency = recent.get(group)
   if (latency === undefined) recent.set(group, (latency = new RecentLatency()))
   latency.record(micros)
@@ -121,6 +123,7 @@ function report(): ConsumerReport {
     failures,
     calls: [...counts.values()],
     latency: latencyOf(overall),
+    recentLatency: recentOverall.read(),
     recent: Object.fromEntries([...recent].map(([group, latency]) => [group, latency.read()])),
     connectionsOpened,
     connectionsDropped,
@@ -185,6 +188,7 @@ async function run(): Promise<void> {
   })
   setInterval(() => tell(report()), REPORT_EVERY_MS)
   setInterval(() => {
+    recentOverall.turn()
     for (const latency of recent.values()) latency.turn()
   }, RECENT_MS / 2)
   process.once('disconnect', () => {

@@ -62,7 +62,8 @@ export interface ConsumerReport {
   readonly calls: readonly CallCount[]
   /** Over the whole run. */
   readonly latency: Latency
-  /** By group, over the last two seconds. */
+  /** Over the last two seconds: all, and by group. */
+  readonly recentLatency: Latency
   readonly recent: Readonly<Record<string, Latency>>
   readonly connectionsOpened: number
   /** Closed by anyone but the consumer. */

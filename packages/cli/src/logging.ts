@@ -18,7 +18,7 @@ export function wantsColor(stream: NodeJS.WriteStream): boolean {
 }
 
 export async function configureLogging(level: string): Promise<void> {
-  const options = { timestamp: 'rfc3339', level: 'full', value: wordOf } as const
+  const options = { timestamp: 'rfc3339', level: 'full', category: '.', value: wordOf } as const
   const format = wantsColor(process.stderr) ? getAnsiColorFormatter(options) : getTextFormatter(options)
   const stderr: Sink = (record: LogRecord) => {
     process.stderr.write(format(record))

@@ -210,7 +210,7 @@ describe('the standalone control plane', () => {
     assert.equal((await admin('/nothing')).status, 404)
     assert.equal((await admin('//')).status, 404)
     assert.match((await admin('/stats')).text, /^pilot_services: 1$/m)
-    assert.match((await admin('/stats/prometheus')).text, /^pilot_xds_pushes_total\{type="cds"\} 1$/m)
+    assert.match((await admin('/stats/prometheus')).text, /^pilot_xds_pushes\{type="cds"\} 1$/m)
     assert.match((await admin('/')).text, /\/config_dump/)
   })
 })

@@ -195,6 +195,19 @@ describe('configuration', () => {
     h.configuration.close()
   })
 
+  test('forgets a listener that could not be bound and is removed', async () => {
+    const h = new Harness({ bindRetryMs: 60_000 })
+    h.configuration.setCluster('c', clusterFromXds(staticCluster('c', '127.0.0.1:1'), here))
+    h.runtime.unbindable.add('l')
+    h.listener('l', { port: 1, cluster: 'c' })
+    await settle()
+    h.runtime.take()
+    h.configuration.removeListener('l')
+    await settle()
+    assert.deepEqual(h.runtime.take(), ['remove listener l'])
+    h.configuration.close()
+  })
+
   test('looks names in DNS up again, and keeps the last good answer', async () => {
     const answers = [['10.0.0.2', '10.0.0.1'], undefined, ['10.0.0.1', '10.0.0.2'], ['10.0.0.3']]
     const lookup = async (): Promise<readonly string[]> => {

@@ -1,4 +1,4 @@
-/** Counters and gauges. Names are Istio's where it has the same thing. */
+/** Counters and gauges. Names are Istio's where it has the same thing, which ends no counter in `_total`; ours do. */
 import type { AdsServer } from '@aeraki/xds'
 import type { Pipeline } from '../pipeline.ts'
 
@@ -25,8 +25,8 @@ export function collectMetrics({ pipeline, server }: MetricSources): readonly Me
     counter('pilot_total_xds_rejects', 'Responses that proxies have refused.', each(byType, 'nacks')),
     gauge('pilot_xds', 'Streams of proxies that are connected.', [one(server.counters.streams)]),
     gauge('pilot_services', 'Services known.', [one([...mesh.services()].length)]),
-    counter('aeraki_control_plane_reloads', 'Batches that changed at least one object.', [one(pipeline.reloads)]),
-    counter('aeraki_control_plane_recomputed_services', 'Services that were computed.', [one(mesh.recomputed)]),
+    counter('aeraki_control_plane_reloads_total', 'Batches that changed at least one object.', [one(pipeline.reloads)]),
+    counter('aeraki_control_plane_recomputed_services_total', 'Services that were computed.', [one(mesh.recomputed)]),
     gauge(
       'aeraki_control_plane_objects',
       'Objects in force, by kind.',
@@ -45,7 +45,7 @@ export function collectMetrics({ pipeline, server }: MetricSources): readonly Me
         value: severities[severity]?.length ?? 0,
       })),
     ),
-    counter('aeraki_control_plane_reload_milliseconds', 'Time from a batch of changes to the push, summed up.', [
+    counter('aeraki_control_plane_reload_milliseconds_total', 'Time from a batch of changes to the push, summed up.', [
       one(pipeline.reloadMs.total),
     ]),
     gauge('aeraki_control_plane_last_reload_milliseconds', 'Time from the last batch of changes to the push.', [
@@ -57,9 +57,8 @@ export function collectMetrics({ pipeline, server }: MetricSources): readonly Me
 export function formatPrometheus(metrics: readonly Metric[]): string {
   return metrics
     .map(({ name, help, type, samples }) => {
-      const full = type === 'counter' ? `${name}_total`.replace('_total_total', '_total') : name
-      const lines = samples.map(({ labels, value }) => `${full}${labelText(labels)} ${value}\n`)
-      return `# HELP ${full} ${help}\n# TYPE ${full} ${type}\n${lines.join('')}`
+      const lines = samples.map(({ labels, value }) => `${name}${labelText(labels)} ${value}\n`)
+      return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`
     })
     .join('')
 }

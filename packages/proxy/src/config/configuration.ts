@@ -274,7 +274,8 @@ export class Configuration {
       this.#listeners.delete(name)
       this.#openListeners.delete(name)
       this.#tablesMayBeUnused = true
-      if (state.applied !== undefined) this.#drop(name, state.applied)
+      // One that could not be bound is known to the runtime, too.
+      if (state.applied !== undefined || state.error !== undefined) this.#drop(name, state.applied)
       return
     }
     if (wanted === state.applied) {
@@ -325,10 +326,10 @@ export class Configuration {
   }
 
   /** Its connections may still have requests, so its table goes when they are gone. */
-  #drop(name: string, applied: ListenerConfig): void {
-    this.#draining.add(applied)
+  #drop(name: string, applied: ListenerConfig | undefined): void {
+    if (applied !== undefined) this.#draining.add(applied)
     const done = (): void => {
-      this.#draining.delete(applied)
+      if (applied !== undefined) this.#draining.delete(applied)
       this.#tablesMayBeUnused = true
       this.#advanceSoon()
     }

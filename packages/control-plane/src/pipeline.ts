@@ -1,11 +1,11 @@
 /** Source -> store -> mesh -> output, one turn for each batch of changes. No network: that is control-plane.ts. */
 import { type Diagnostic, formatDiagnostic } from '@aeraki/api'
 import { getLogger } from '@logtape/logtape'
-import { createEnvoyFilters } from './envoy-patch/filters.ts'
+import { createUserFilters } from './envoy-patch/user-filters.ts'
 import { originOf, type Report, reportId } from './mesh/findings.ts'
 import { createMesh, type Mesh, type ObjectChange } from './mesh/mesh.ts'
 import { type AdsOutput, createAdsOutput } from './outputs/ads.ts'
-import type { MadePatches } from './translate/envoy-service.ts'
+import type { MadePatches } from './translate/envoy-resources.ts'
 import type { OriginUpdate } from './sources/source.ts'
 import { createStore, type Store } from './store/store.ts'
 import type { VipAllocator } from './vip/allocator.ts'
@@ -35,7 +35,7 @@ export interface PipelineOptions {
 export function createPipeline({ vips, rootNamespace, saveVips }: PipelineOptions): Pipeline {
   const store = createStore()
   const mesh = createMesh(vips, rootNamespace)
-  const filters = createEnvoyFilters(rootNamespace)
+  const filters = createUserFilters(rootNamespace)
   const output = createAdsOutput({ mesh, rootNamespace, filters, make: makeNothing })
   let reloads = 0
   let totalMs = 0

@@ -3,11 +3,11 @@
  * Envoy. Resources are serialised once and shared by all nodes with the same view.
  */
 import type { Change, NodeView, ResourceProvider } from '@aeraki/xds'
-import type { EnvoyFilters } from '../envoy-patch/filters.ts'
+import type { UserFilters } from '../envoy-patch/user-filters.ts'
 import type { Patch } from '../envoy-patch/patch.ts'
 import type { Mesh, MeshChange } from '../mesh/mesh.ts'
 import type { Service } from '../mesh/model.ts'
-import { type EnvoyResources, type MadePatches, translateForEnvoy } from '../translate/envoy-service.ts'
+import { type EnvoyResources, type MadePatches, translateForEnvoy } from '../translate/envoy-resources.ts'
 import { allPorts, codecPorts } from '../translate/served-ports.ts'
 import { type ServiceResources, translate, type Translation } from '../translate/service.ts'
 import { collectChange } from './changes.ts'
@@ -27,7 +27,7 @@ export interface AdsOutput extends ResourceProvider {
 export interface AdsOutputOptions {
   readonly mesh: Mesh
   readonly rootNamespace: string
-  readonly filters: EnvoyFilters
+  readonly filters: UserFilters
   /** What Aeraki makes of a service for stock Envoys, as clients of the namespace use it. */
   readonly make: (service: Service, namespace: string) => MadePatches
 }

@@ -7,7 +7,7 @@ import type { Cluster } from '@aeraki/xds/gen/envoy/config/cluster/v3/cluster_pb
 import { TypedExtensionConfigSchema } from '@aeraki/xds/gen/envoy/config/core/v3/extension_pb.ts'
 import { type Listener, ListenerSchema } from '@aeraki/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { addedClusters, extensionConfigs, patchCluster } from '../envoy-patch/cluster.ts'
-import type { EnvoyFilters } from '../envoy-patch/filters.ts'
+import type { UserFilters } from '../envoy-patch/user-filters.ts'
 import { addedListeners, patchListener } from '../envoy-patch/listener.ts'
 import { virtualInbound, virtualOutbound } from '../envoy-patch/match.ts'
 import type { Context, Patch } from '../envoy-patch/patch.ts'
@@ -15,7 +15,7 @@ import type { PatchSet } from '../envoy-patch/patch-set.ts'
 import type { Service } from '../mesh/model.ts'
 import { buildInboundCluster, buildPassthroughCluster } from '../translate/cluster.ts'
 import { buildEnvoyInbound, buildVirtualInbound, buildVirtualOutbound } from '../translate/envoy-listener.ts'
-import { clusterResource, createCache, type EnvoyResources } from '../translate/envoy-service.ts'
+import { clusterResource, createCache, type EnvoyResources } from '../translate/envoy-resources.ts'
 import {
   inboundCluster,
   inboundListener,
@@ -33,7 +33,7 @@ import type { Translations } from './proxy-view.ts'
 export interface EnvoyViewSources {
   readonly directory: Directory
   readonly translations: Translations
-  readonly filters: EnvoyFilters
+  readonly filters: UserFilters
   /** As clients of the namespace use the service. */
   readonly envoyResources: (service: Service, namespace: string) => EnvoyResources
 }

@@ -6,7 +6,7 @@ import { parseFilter } from './parse.ts'
 import type { OnProblem, Patch, PatchFile } from './patch.ts'
 import { type PatchedProxy, patchesFor, type PatchSet } from './patch-set.ts'
 
-export interface EnvoyFilters {
+export interface UserFilters {
   /** The patches that came, went or changed. */
   apply(changes: readonly ObjectChange[]): readonly Patch[]
   patchesFor(proxy: PatchedProxy): PatchSet
@@ -17,7 +17,7 @@ export interface EnvoyFilters {
   readonly onProblem: OnProblem
 }
 
-export function createEnvoyFilters(rootNamespace: string): EnvoyFilters {
+export function createUserFilters(rootNamespace: string): UserFilters {
   const files = new Map<string, PatchFile>()
   const findings = new Map<string, readonly Report[]>()
   const failed = new Map<Patch, string>()

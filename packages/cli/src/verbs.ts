@@ -29,6 +29,11 @@ export const verbs: readonly Verb[] = [
     load: () => import('./verbs/validate.ts'),
   },
   {
+    name: 'generate',
+    summary: 'print the EnvoyFilters that a folder of YAML makes of an Istio mesh',
+    load: () => import('./verbs/generate.ts'),
+  },
+  {
     name: 'demo',
     summary: 'a live mesh in the terminal: Dubbo calls routed, split and re-routed',
     load: () => import('./verbs/demo.ts'),

@@ -1,6 +1,7 @@
 /** Source -> store -> mesh -> output, one turn for each batch of changes. No network: that is control-plane.ts. */
 import { type Diagnostic, formatDiagnostic } from '@aeraki/api'
 import { getLogger } from '@logtape/logtape'
+import { createGeneratedObjects, type GeneratedObjects, type ObjectChanges } from './envoy-filter/generated.ts'
 import { createUserFilters } from './envoy-patch/user-filters.ts'
 import { originOf, type Report, reportId } from './mesh/findings.ts'
 import { createMesh, type Mesh, type ObjectChange } from './mesh/mesh.ts'
@@ -17,6 +18,11 @@ export interface Pipeline {
   readonly store: Store
   readonly mesh: Mesh
   readonly output: AdsOutput
+  /**
+   * What is written to a cluster, and patches the listeners of stock Envoys. Made when it is first asked for, and kept up
+   * to date from then on; `listener` is told every change that follows.
+   */
+  generated(listener?: (changes: ObjectChanges) => void): GeneratedObjects
   /** Of loading, of the store, and of the mesh, now. */
   diagnostics(): Diagnostic[]
   /** Batches that changed at least one object. */
@@ -30,9 +36,12 @@ export interface PipelineOptions {
   readonly rootNamespace: string
   /** Called before the output tells anyone of addresses that were given. */
   readonly saveVips: () => void
+  /** Whether stock Envoys know the addresses that are given here: only those that are served by us do. Default true. */
+  readonly allocatedAddresses?: boolean
 }
 
-export function createPipeline({ vips, rootNamespace, saveVips }: PipelineOptions): Pipeline {
+export function createPipeline(options: PipelineOptions): Pipeline {
+  const { vips, rootNamespace, saveVips, allocatedAddresses = true } = options
   const store = createStore()
   const mesh = createMesh(vips, rootNamespace)
   const filters = createUserFilters(rootNamespace)
@@ -42,11 +51,21 @@ export function createPipeline({ vips, rootNamespace, saveVips }: PipelineOption
   let lastMs = 0
   let savedRevision = vips.revision
   let said = new Set<string>()
+  let generated: GeneratedObjects | undefined
+  const listeners = new Set<(changes: ObjectChanges) => void>()
 
   return {
     store,
     mesh,
     output,
+    generated(listener) {
+      if (listener !== undefined) listeners.add(listener)
+      if (generated === undefined) {
+        generated = createGeneratedObjects({ mesh, rootNamespace, allocatedAddresses })
+        generated.publish(mesh.everything())
+      }
+      return generated
+    },
     accept(updates) {
       const startedAt = performance.now()
       const changes = store.apply(updates)
@@ -65,7 +84,10 @@ export function createPipeline({ vips, rootNamespace, saveVips }: PipelineOption
         saveVips()
         savedRevision = vips.revision
       }
+      // The ADS output serves what is made of it.
+      const written = generated?.publish(change)
       output.publish(change, patches)
+      if (written !== undefined) for (const listener of listeners) listener(written)
       lastMs = performance.now() - startedAt
       totalMs += lastMs
       log.info('{objects} objects changed, {services} services recomputed', {

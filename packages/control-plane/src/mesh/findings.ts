@@ -9,6 +9,8 @@ export interface Finding {
   readonly value?: unknown
   readonly message: string
   readonly remedy: string
+  /** Only there, where the control plane serves everything itself: under Istio the field is Istio's business. */
+  readonly standalone?: true
 }
 
 /** Says something about an object. Where it stands is looked up when somebody reads it: objects move in their files. */

@@ -42,9 +42,10 @@ export function routingOfVirtualService(object: ObjectOf<'VirtualService'>, repo
   const { spec, metadata } = object
   // Without gateways a VirtualService is for sidecars, with them only if they are among them.
   if (!isForMesh(spec.gateways)) {
-    reporter.report(
-      unsupported('spec.gateways', 'names no "mesh", and there are no gateways here: the rule is left out'),
-    )
+    reporter.report({
+      ...unsupported('spec.gateways', 'names no "mesh", and there are no gateways here: the rule is left out'),
+      standalone: true,
+    })
     return undefined
   }
   const { http = [], tcp = [] } = spec

@@ -1,8 +1,16 @@
 /** ServiceEntry and WorkloadEntry -> ports and endpoints. */
-import { type ObjectOf, parseLocality, protocolOfPort, selects, type Specs } from '@aeraki/api'
+import {
+  type ObjectOf,
+  parseLocality,
+  type PortProtocol as NamedProtocol,
+  protocolOfPort,
+  selects,
+  type Specs,
+} from '@aeraki/api'
+import { envoyProtocolByName } from '@aeraki/protocols/envoy'
 import { portProtocol } from './codecs.ts'
 import type { Reporter } from './findings.ts'
-import type { Endpoint, ServicePort } from './model.ts'
+import type { Endpoint, PortProtocol, ServicePort } from './model.ts'
 
 type EntryPort = NonNullable<Specs['ServiceEntry']['ports']>[number]
 type Workload = Specs['WorkloadEntry']
@@ -17,6 +25,15 @@ export interface EndpointSources {
 export function selectorOf({ spec }: ObjectOf<'ServiceEntry'>): Readonly<Record<string, string>> | undefined {
   const labels = spec.workloadSelector?.labels
   return labels !== undefined && Object.keys(labels).length > 0 ? labels : undefined
+}
+
+/** What selects its workloads; where the entry has no selector, its annotation `workloadSelector: [label:]value` may say. */
+export function workloadLabelsOf(entry: ObjectOf<'ServiceEntry'>): Readonly<Record<string, string>> | undefined {
+  const selector = selectorOf(entry)
+  if (selector !== undefined) return selector
+  const [label = '', value] = (entry.metadata.annotations['workloadSelector'] ?? '').replaceAll(' ', '').split(':')
+  if (label === '') return undefined
+  return value === undefined ? { app: label } : { [label]: value }
 }
 
 export function isSelected(entry: ObjectOf<'ServiceEntry'>, workload: ObjectOf<'WorkloadEntry'>): boolean {
@@ -41,7 +58,8 @@ export function portsOf(
   return (entry.spec.ports ?? []).map((port, index) => {
     const named = protocolOfPort(port)
     const protocol = named === undefined ? undefined : portProtocol(named.protocol, codecOf(named.protocol))
-    if (named !== undefined && protocol === undefined) {
+    const envoy = named === undefined ? undefined : envoySide(named, protocol)
+    if (named !== undefined && protocol === undefined && envoy === undefined) {
       reporter.report({
         severity: 'warning',
         code: 'MESH_UNKNOWN_PROTOCOL',
@@ -51,8 +69,14 @@ export function portsOf(
         remedy: 'correct the name of the port, or declare the protocol with an ApplicationProtocol',
       })
     }
-    return { number: port.number, name: port.name, protocol }
+    return { number: port.number, name: port.name, targetPort: port.targetPort ?? port.number, protocol, envoy }
   })
+}
+
+/** To Envoy all codecs are one protocol: that of the filter that has codecs. */
+function envoySide({ form, protocol }: NamedProtocol, codec: PortProtocol | undefined): string | undefined {
+  if (form === 'native') return envoyProtocolByName(protocol)?.name
+  return codec === undefined ? undefined : envoyProtocolByName(form)?.name
 }
 
 /** As they are written: an address may be a name, a socket file or missing. */

@@ -7,6 +7,9 @@
  *   routing:<pattern>       MetaRouters and VirtualServices for a host or wildcard, as written or expanded
  *   destination:<pattern>   DestinationRules, likewise
  *   protocol:<name>         the ApplicationProtocol of a protocol
+ *   policy:<kind>/<ns>      the policies of one kind in a namespace; which kinds there are, protocols say
+ *   secret:<ns>/<name>      a Secret
+ *   gateway:<ns>/<name>     a Gateway, and the MetaRouters that expose something through it
  *
  * Workloads are no facts: `put` names the services whose selector they match, before or after the change.
  */
@@ -17,9 +20,11 @@ import {
   isKind,
   isWildcard,
   keyOf,
+  type Kind,
   type LoadedObject,
   type ObjectOf,
 } from '@aeraki/api'
+import { envoyProtocols } from '@aeraki/protocols/envoy'
 import { unknownCodec } from './codecs.ts'
 import { compareAge, createReporter, originOf, type Report } from './findings.ts'
 import { policyOf } from './from-destination-rule.ts'
@@ -45,6 +50,14 @@ export interface MeshInputs {
   routingFor(host: string): readonly RoutingRule[]
   destinationsFor(host: string): readonly DestinationPolicy[]
   codecOf(protocol: string): string | undefined
+  /** The oldest MetaRouter for the host. */
+  routerFor(host: string): ObjectOf<'MetaRouter'> | undefined
+  /** Oldest first. */
+  routersOfGateway(namespace: string, name: string): readonly ObjectOf<'MetaRouter'>[]
+  /** Oldest first. Of a kind that some protocol's `policyKinds` names. */
+  policiesOf<K extends Kind>(kind: K, namespace: string): readonly ObjectOf<K>[]
+  /** Of every Gateway that is there. */
+  gatewayFacts(): string[]
   objectOf(kind: string, namespace: string, name: string): LoadedObject | undefined
   /** What converting the objects had to say. */
   reports(): Report[]
@@ -71,6 +84,9 @@ export function createMeshInputs(): MeshInputs {
   const destinations = new Index<Converted<Omit<DestinationPolicy, 'wildcardRank'>>>()
   const protocols = new Index<ObjectOf<'ApplicationProtocol'>>()
   const ruled = new Map<string, Rule>()
+  const routers = new Index<ObjectOf<'MetaRouter'>>()
+  const gatewayRouters = new Index<ObjectOf<'MetaRouter'>>()
+  const policies = new Index<LoadedObject>()
 
   function change(id: string, object: LoadedObject, present: boolean): Touched {
     const facts = new Set<string>()
@@ -110,12 +126,27 @@ export function createMeshInputs(): MeshInputs {
           : routingOfVirtualService(object, reporter)
       for (const pattern of (object.spec.hosts ?? []).flatMap((host) => [...spellings(host, namespace)])) {
         routing.set(pattern, id, value === undefined ? undefined : { object, value })
+        if (isKind(object, 'MetaRouter')) routers.set(pattern, id, present ? object : undefined)
         facts.add(`routing:${pattern}`)
+      }
+      if (isKind(object, 'MetaRouter')) {
+        for (const gateway of object.spec.gateways ?? []) {
+          const name = gateway.includes('/') ? gateway : `${namespace}/${gateway}`
+          gatewayRouters.set(name, id, present ? object : undefined)
+          facts.add(`gateway:${name}`)
+        }
       }
     } else if (isKind(object, 'ApplicationProtocol')) {
       if (present) for (const finding of unknownCodec(object)) reporter.report(finding)
       protocols.set(object.spec.protocol, id, present ? object : undefined)
       facts.add(`protocol:${object.spec.protocol}`)
+    } else if (isKind(object, 'Gateway')) {
+      facts.add(`gateway:${namespace}/${object.metadata.name}`)
+    } else if (isKind(object, 'Secret')) {
+      facts.add(`secret:${namespace}/${object.metadata.name}`)
+    } else if (policyKinds.has(object.kind)) {
+      policies.set(`${object.kind}/${namespace}`, id, present ? object : undefined)
+      facts.add(`policy:${object.kind}/${namespace}`)
     }
 
     if (present) objects.set(id, object)
@@ -182,11 +213,24 @@ export function createMeshInputs(): MeshInputs {
     },
     routingFor: (host) => rulesFor(routing, host),
     destinationsFor: (host) => rulesFor(destinations, host),
+    routerFor: (host) => routers.get(host).toSorted(compareAge)[0],
+    routersOfGateway: (namespace, name) => gatewayRouters.get(`${namespace}/${name}`).toSorted(compareAge),
+    policiesOf: <K extends Kind>(kind: K, namespace: string) =>
+      policies
+        .get(`${kind}/${namespace}`)
+        .filter((object): object is LoadedObject & ObjectOf<K> => object.kind === kind)
+        .toSorted(compareAge),
     codecOf: (protocol) => protocols.get(protocol).toSorted(compareAge)[0]?.spec.codec,
+    gatewayFacts: () =>
+      [...objects.values()]
+        .filter((object) => isKind(object, 'Gateway'))
+        .map(({ metadata: { namespace, name } }) => `gateway:${namespace}/${name}`),
     objectOf: (kind, namespace, name) => objects.get(keyOf({ kind, metadata: { namespace, name } })),
     reports: () => [...[...reports.values()].flat(), ...rulesOfNobody()],
   }
 }
+
+const policyKinds: ReadonlySet<Kind> = new Set(envoyProtocols.flatMap((protocol) => protocol.policyKinds))
 
 type Rule = ObjectOf<'VirtualService'> | ObjectOf<'MetaRouter'> | ObjectOf<'DestinationRule'>
 

@@ -7,18 +7,22 @@ import { type Diagnostic, isKind, type LoadedObject, type ObjectOf } from '@aera
 import type { VipAllocator } from '../vip/allocator.ts'
 import { createDependencies } from './dependencies.ts'
 import { diagnosticOf, type Report } from './findings.ts'
-import { createMeshInputs } from './inputs.ts'
+import { createMeshInputs, type MeshInputs } from './inputs.ts'
 import type { Service, ServiceKey } from './model.ts'
 import { buildService, type BuiltService } from './service.ts'
 
 export interface Mesh {
   apply(changes: readonly ObjectChange[]): MeshChange
+  /** As if all of it had just come: for a reader that comes late. */
+  everything(): MeshChange
   services(): Iterable<Service>
   service(key: ServiceKey): Service | undefined
   /** In the order of their namespaces. */
   servicesOfHost(host: string): readonly Service[]
   /** The oldest ServiceEntry that speaks of it. */
   entryOf(key: ServiceKey): ObjectOf<'ServiceEntry'> | undefined
+  /** What it is made from, for those who make more of it. Who reads it notes the fact and looks for it in `MeshChange`. */
+  readonly inputs: Pick<MeshInputs, 'routerFor' | 'routersOfGateway' | 'policiesOf' | 'objectOf'>
   /** What is to be said of objects that are valid in themselves. */
   reports(): Report[]
   /** With the place where the object stands now. */
@@ -35,6 +39,8 @@ export interface ObjectChange {
 
 export interface MeshChange {
   readonly services: readonly ServiceChange[]
+  /** Everything that changed in what services, and what is made of them, are built from; see inputs.ts. */
+  readonly facts: ReadonlySet<string>
 }
 
 /** A service that is not what it was. Parts that are equal are not named. */
@@ -46,6 +52,8 @@ export interface ServiceChange {
 
 /** `shape`: addresses, ports, resolution, visibility; `policies`: DestinationRules; `routing`: routes. */
 export type ServicePart = 'shape' | 'endpoints' | 'policies' | 'routing'
+
+const allParts: ReadonlySet<ServicePart> = new Set(['shape', 'endpoints', 'policies', 'routing'])
 
 export function createMesh(vips: VipAllocator, rootNamespace: string): Mesh {
   const inputs = createMeshInputs()
@@ -108,8 +116,13 @@ export function createMesh(vips: VipAllocator, rootNamespace: string): Mesh {
       for (const { before } of services) {
         if (before !== undefined && !byHost.has(before.host)) for (const vip of vipKeys(before)) vips.release(vip)
       }
-      return { services }
+      return { services, facts }
     },
+    everything: () => ({
+      services: [...built.values()].map(({ service }) => ({ before: undefined, after: service, parts: allParts })),
+      facts: new Set(inputs.gatewayFacts()),
+    }),
+    inputs,
     services: () => [...built.values()].map(({ service }) => service),
     service: (key) => built.get(key)?.service,
     servicesOfHost: (host) => byHost.get(host) ?? [],
@@ -136,7 +149,7 @@ function vipKeys(service: Service): string[] {
 
 function changedParts(before: Service | undefined, after: Service | undefined): Set<ServicePart> {
   if (before === undefined && after === undefined) return new Set()
-  if (before === undefined || after === undefined) return new Set(['shape', 'endpoints', 'policies', 'routing'])
+  if (before === undefined || after === undefined) return new Set(allParts)
   const parts = new Set<ServicePart>()
   if (!isDeepStrictEqual(shapeOf(before), shapeOf(after))) parts.add('shape')
   if (!isDeepStrictEqual(before.endpoints, after.endpoints)) parts.add('endpoints')
@@ -145,6 +158,6 @@ function changedParts(before: Service | undefined, after: Service | undefined): 
   return parts
 }
 
-function shapeOf({ exportTo, resolution, addresses, ports }: Service) {
-  return { exportTo, resolution, addresses, ports }
+function shapeOf({ exportTo, annotations, workloadSelector, resolution, addresses, ports }: Service) {
+  return { exportTo, annotations, workloadSelector, resolution, addresses, ports }
 }

@@ -3,6 +3,7 @@
  * Aeraki's resources by the files beside this one, turned into xDS by translate/. Durations are milliseconds.
  */
 import type { Locality } from '@aeraki/api'
+import type { AttributeCondition } from '@aeraki/protocols/envoy'
 
 /** `<namespace>/<host>`: the same host in two namespaces is two services. */
 export type ServiceKey = string
@@ -17,8 +18,12 @@ export interface Service {
   readonly namespace: string
   readonly host: string
   readonly exportTo: Visibility
+  /** Of its oldest ServiceEntry; some protocols ask for one. */
+  readonly annotations: Readonly<Record<string, string>>
+  /** The labels of its workloads, in its own namespace. Undefined: nobody says which they are. */
+  readonly workloadSelector: Readonly<Record<string, string>> | undefined
   readonly resolution: 'static' | 'dns' | 'none'
-  /** Where clients reach it. Empty for a host with a wildcard: there is no address to bind. */
+  /** Where clients reach it. A host with a wildcard has only those that its entries give. */
   readonly addresses: readonly ServiceAddress[]
   readonly ports: readonly ServicePort[]
   readonly endpoints: readonly Endpoint[]
@@ -29,13 +34,19 @@ export interface ServiceAddress {
   readonly address: string
   /** A loopback address to bind where `address` is none of the machine's. Undefined when `address` is loopback. */
   readonly substitute: string | undefined
+  /** Given by us, in this process: no ServiceEntry has it. */
+  readonly allocated: boolean
 }
 
 export interface ServicePort {
   readonly number: number
   readonly name: string
-  /** Undefined: not a port of ours, no configuration comes of it. */
+  /** That workloads listen on unless they say otherwise. */
+  readonly targetPort: number
+  /** What a MetaProtocol Proxy speaks there. Undefined: it has no codec for it, or it is not a port of ours. */
   readonly protocol: PortProtocol | undefined
+  /** What a stock Envoy does there: the name in the catalogue of Envoy's sides. Undefined: nothing but TCP. */
+  readonly envoy: string | undefined
 }
 
 export interface PortProtocol {
@@ -112,16 +123,7 @@ export interface RouteRule {
   readonly responseMutation: readonly KeyValue[]
 }
 
-export interface AttributeCondition {
-  /** Lower case. */
-  readonly name: string
-  readonly matcher:
-    | { readonly kind: 'exact'; readonly value: string }
-    | { readonly kind: 'prefix'; readonly value: string }
-    | { readonly kind: 'regex'; readonly pattern: string }
-    | { readonly kind: 'present' }
-  readonly invert: boolean
-}
+export type { AttributeCondition }
 
 export interface Destination {
   readonly host: string

@@ -95,8 +95,13 @@ const kinds: Partial<Record<Kind, string>> = {
   DubboAuthorizationPolicy: 'access is not checked in standalone mode yet: every call is allowed',
 }
 
-/** Every part of the object that has no effect, each with what to do. */
+/** Every part of the object that has no effect, each with what to do. Routes are no more in force under Istio than here. */
 export function notInForce(object: LoadedObject): Finding[] {
+  const findings = withoutEffect(object)
+  return object.kind === 'VirtualService' ? findings : findings.map((finding) => ({ ...finding, standalone: true }))
+}
+
+function withoutEffect(object: LoadedObject): Finding[] {
   const whole = kinds[object.kind]
   if (whole !== undefined) {
     return [

@@ -5,6 +5,7 @@
  * namespace the rule for the very host wins over one for a wildcard.
  */
 import { protocolByName } from '@aeraki/protocols'
+import { envoyProtocolByName } from '@aeraki/protocols/envoy'
 import type { Origin, RouteRule, RoutingRule, Service, Subset, TrafficPolicy, Visibility } from './model.ts'
 import { isVisible } from './model.ts'
 
@@ -24,7 +25,7 @@ export interface EffectivePolicy {
 const noRules: EffectivePolicy = { origins: [], policy: undefined, subsets: [] }
 
 export function takesVirtualServices(protocol: string): boolean {
-  return protocolByName(protocol)?.virtualService === true
+  return (protocolByName(protocol) ?? envoyProtocolByName(protocol))?.virtualService === true
 }
 
 /** Undefined: no rule applies, the service has its default route. */
@@ -75,8 +76,22 @@ export function rulesFor(
   port: number,
   context: SelectionContext,
 ): readonly RouteRule[] | undefined {
+  return routingFor(service, protocol, port, context)?.routes
+}
+
+/** The rule that holds, with its routes for this port. */
+export function routingFor(
+  service: Service,
+  protocol: string,
+  port: number,
+  context: SelectionContext,
+): { readonly origin: Origin; readonly routes: readonly RouteRule[] } | undefined {
   const rule = selectRouting(service, protocol, context)
-  return rule?.routes.filter((route) => route.port === undefined || route.port === port)
+  if (rule === undefined) return undefined
+  return {
+    origin: rule.origin,
+    routes: rule.routes.filter((route) => route.port === undefined || route.port === port),
+  }
 }
 
 interface Rule {

@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { AerakiError, canonicalHost, expandHost, type ObjectOf } from '@aeraki/api'
 import type { VipAllocator } from '../vip/allocator.ts'
 import { createReporter, originOf, type Report, visibilityOf } from './findings.ts'
-import { endpointsOf, isDns, portsOf } from './from-service-entry.ts'
+import { endpointsOf, isDns, portsOf, workloadLabelsOf } from './from-service-entry.ts'
 import { type MeshInputs, patternFacts } from './inputs.ts'
 import { ruleFindings } from './rule-findings.ts'
 import type {
@@ -58,6 +58,8 @@ export function buildService(key: ServiceKey, { inputs, vips, rootNamespace }: B
     namespace,
     host,
     exportTo: visibilityOf(first.spec.exportTo, namespace),
+    annotations: first.metadata.annotations,
+    workloadSelector: entries.map(workloadLabelsOf).find((labels) => labels !== undefined),
     resolution,
     addresses: addressesOf(host, entries, withoutThrowing(vips, first, reports), reports),
     ports,
@@ -94,6 +96,7 @@ function dialable(
           value: endpoints[0]?.address,
           message: `${endpoints.length} endpoints of ${host} ${problem} and are left out`,
           remedy: 'give them IP addresses, or names and resolution: DNS',
+          standalone: true,
         },
       })
     }
@@ -111,6 +114,7 @@ function dialable(
         message: `${host} has no endpoint: requests to it fail`,
         remedy:
           'add endpoints, or WorkloadEntries of the same namespace with all labels of workloadSelector; resolution NONE has none in standalone mode',
+        standalone: true,
       },
     })
   }
@@ -154,22 +158,6 @@ function addressesOf(
   reports: Report[],
 ): ServiceAddress[] {
   const [first] = entries
-  if (host.startsWith('*')) {
-    if (first !== undefined) {
-      reports.push({
-        about: originOf(first),
-        finding: {
-          severity: 'warning',
-          code: 'MESH_WILDCARD_HOST',
-          field: 'spec.hosts',
-          value: host,
-          message: 'a wildcard has no address that clients could call: the host is left out',
-          remedy: 'name the hosts one by one',
-        },
-      })
-    }
-    return []
-  }
   const given = new Map<string, ServiceAddress>()
   for (const entry of entries) {
     if (canonicalHost(entry.spec.hosts[0] ?? '') !== host) continue
@@ -189,12 +177,29 @@ function addressesOf(
         continue
       }
       const substitute = isLoopback(address) ? undefined : vip(given.size === 0 ? host : `${host}#${address}`)
-      given.set(address, { address, substitute })
+      given.set(address, { address, substitute, allocated: false })
     }
+  }
+  if (host.startsWith('*')) {
+    if (first !== undefined) {
+      reports.push({
+        about: originOf(first),
+        finding: {
+          severity: 'warning',
+          code: 'MESH_WILDCARD_HOST',
+          field: 'spec.hosts',
+          value: host,
+          message: 'a wildcard has no address that clients could call: the host is left out',
+          remedy: 'name the hosts one by one',
+          standalone: true,
+        },
+      })
+    }
+    return [...given.values()]
   }
   if (given.size > 0) return [...given.values()]
   const address = vip(host)
-  return address === undefined ? [] : [{ address, substitute: undefined }]
+  return address === undefined ? [] : [{ address, substitute: undefined, allocated: true }]
 }
 
 /** A block without a free address costs this service its address, not the others their changes. */

@@ -1,4 +1,5 @@
 /** From what changed in the mesh to the names of resources that may have changed. Too many are allowed, too few not. */
+import { isWildcard } from '@aeraki/api'
 import type { Change } from '@aeraki/xds'
 import type { Mesh, MeshChange, ServicePart } from '../mesh/mesh.ts'
 import type { Service } from '../mesh/model.ts'
@@ -50,6 +51,7 @@ function addService(
 }
 
 export function listenerNames(service: Service, ports: ServedPorts): string[] {
+  if (isWildcard(service.host)) return []
   return ports(service).flatMap((port) => service.addresses.map(({ address }) => outboundListener(address, port)))
 }
 

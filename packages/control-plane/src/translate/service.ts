@@ -8,10 +8,11 @@ import { ClusterLoadAssignmentSchema } from '@aeraki/xds/gen/envoy/config/endpoi
 import { ListenerSchema } from '@aeraki/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { RouteConfigurationSchema } from '@aeraki/xds/gen/envoy/config/route/v3/route_pb.ts'
 import type { Resource } from '@aeraki/xds'
-import type { Destination, Endpoint, PortTrafficPolicy, Service, ServicePort, Subset } from '../mesh/model.ts'
-import { type EffectivePolicy, rulesFor, selectionId, type SelectionContext, selectPolicy } from '../mesh/selection.ts'
+import type { Endpoint, PortTrafficPolicy, Service, ServicePort, Subset } from '../mesh/model.ts'
+import { rulesFor, selectionId, type SelectionContext, selectPolicy } from '../mesh/selection.ts'
 import { buildOutboundCluster } from './cluster.ts'
 import { loadAssignment } from './endpoints.ts'
+import { hashAttribute } from './hash.ts'
 import { buildInboundListener, buildOutboundListener } from './listener.ts'
 import { type Client, clientKey, localityMode } from './locality.ts'
 import { inboundListener, outboundCluster, outboundListener, routeName } from './names.ts'
@@ -176,22 +177,10 @@ function translateFor(service: Service, context: SelectionContext): ServiceResou
             host,
             port,
             rules: rulesFor(service, protocol.name, port, context),
-            hashAttribute: (destination) => hashAttribute(service, destination, port, rules, context),
+            hashAttribute: (destination) => hashAttribute(service, destination, port, context),
           }),
         ),
       )
     },
   }
-}
-
-function hashAttribute(
-  service: Service,
-  { host, subset, port }: Destination,
-  calledPort: number,
-  own: EffectivePolicy,
-  context: SelectionContext,
-): string | undefined {
-  const rules = host === service.host ? own : selectPolicy(service, host, context)
-  const chosen = rules.subsets.find(({ name }) => name === subset)
-  return effectivePolicy(rules.policy, chosen?.policy, port ?? calledPort).loadBalancer?.hashAttribute
 }

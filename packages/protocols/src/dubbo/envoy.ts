@@ -7,7 +7,7 @@
  * that matches in the first of them that matches is used. So a rule on one of these three opens a RouteConfiguration of
  * its own, and the order of the rules stays.
  */
-import type { MessageInitShape } from '@bufbuild/protobuf'
+import { createRegistry, type MessageInitShape } from '@bufbuild/protobuf'
 import { RouterSchema } from '@aeraki/xds/gen/envoy/extensions/filters/network/dubbo_proxy/router/v3/router_pb.ts'
 import { DubboProxySchema } from '@aeraki/xds/gen/envoy/extensions/filters/network/dubbo_proxy/v3/dubbo_proxy_pb.ts'
 import {
@@ -32,6 +32,7 @@ const filterName = 'envoy.filters.network.dubbo_proxy'
 /** The interface that a service has, as its providers and consumers call it; hosts know no case. */
 const annotation = 'interface'
 const anyInterface = '*'
+const nested = createRegistry(RouterSchema)
 
 export const dubboEnvoy: EnvoyProtocol = {
   name: 'dubbo',
@@ -51,7 +52,7 @@ export const dubboEnvoy: EnvoyProtocol = {
           ...(routeSpecifier === undefined ? {} : { routeSpecifier }),
           dubboFilters: [{ name: 'envoy.filters.dubbo.router', config: any(RouterSchema, {}) }],
         },
-        [RouterSchema],
+        nested,
       ),
     })
     return {

@@ -50,6 +50,8 @@ export interface EnvoyPort {
    * list is a rule that matches nothing.
    */
   readonly routes: readonly EnvoyRoute[] | undefined
+  /** The MetaRouter for the host, for what it says beside routes (rate limits). */
+  readonly router: ObjectOf<'MetaRouter'> | undefined
   /** Client connections that are silent for so long are closed. Undefined: never. */
   readonly idleTimeoutMs: number | undefined
   /** Of the service's namespace, oldest first. Only kinds that `policyKinds` names. */

@@ -1,11 +1,11 @@
 /** Typed messages as the proto3 JSON of a `NetworkFilter`. */
 import {
   create,
-  createRegistry,
   type DescMessage,
   fromJson,
   type JsonObject,
   type MessageInitShape,
+  type Registry,
   toBinary,
   toJson,
 } from '@bufbuild/protobuf'
@@ -21,13 +21,13 @@ export function any<Desc extends DescMessage>(schema: Desc, init: MessageInitSha
   return create(AnySchema, { typeUrl: typeUrlOf(schema), value: toBinary(schema, create(schema, init)) })
 }
 
-/** `nested`: the types of every Any in it. */
+/** `nested`: has the types of every Any in it. */
 export function json<Desc extends DescMessage>(
   schema: Desc,
   init: MessageInitShape<Desc>,
-  nested: readonly DescMessage[] = [],
+  nested?: Registry,
 ): JsonObject {
-  const value = toJson(schema, create(schema, init), { registry: createRegistry(...nested) })
+  const value = toJson(schema, create(schema, init), nested === undefined ? {} : { registry: nested })
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new TypeError(`${schema.typeName} is no JSON object`)
   }

@@ -28,6 +28,7 @@ export function testPort({ objects = [], secrets = {}, ...fields }: TestPortOpti
     annotations: {},
     application: undefined,
     routes: undefined,
+    router: undefined,
     idleTimeoutMs: undefined,
     policies: <K extends Kind>(kind: K): readonly ObjectOf<K>[] =>
       objects.filter((object): object is LoadedObject & ObjectOf<K> => object.kind === kind),

@@ -1,0 +1,131 @@
+/**
+ * One Gateway -> what exposes services through it: for each of its servers with a port of ours, and the MetaRouter that
+ * names the gateway, the EnvoyFilter of the gateway's listener, and the VirtualService without which istiod makes no
+ * listener for it.
+ *
+ *   aeraki-gateway-outbound-<gateway>.<namespace>-<port>   listener 0.0.0.0_<port>
+ *   aeraki-vs-<namespace>.<gateway>-<port>
+ *
+ * A listener of a layer-4 port has one route table, so of several MetaRouters for one port the oldest has it.
+ */
+import { canonicalHost, type ObjectOf, protocolOfPort } from '@aeraki/api'
+import { envoyProtocolByName } from '@aeraki/protocols/envoy'
+import { type Finding, originOf, type Report, reportId } from '../mesh/findings.ts'
+import type { Mesh } from '../mesh/mesh.ts'
+import type { Service, ServicePort } from '../mesh/model.ts'
+import { envoyFilter, filterPatches, type GeneratedObject, objectName, ownerLabel } from './object.ts'
+import { envoyPort } from './port.ts'
+import type { Built, EnvoyContext } from './service.ts'
+
+type Gateway = ObjectOf<'Gateway'>
+type Server = NonNullable<Gateway['spec']['servers']>[number]
+type Router = ObjectOf<'MetaRouter'>
+
+export function buildGatewayFilters(gateway: Gateway, context: EnvoyContext): Built {
+  const facts = new Set<string>()
+  const reports = new Map<string, Report>()
+  const report = (each: Report): void => void reports.set(reportId(each), each)
+  const objects = (gateway.spec.servers ?? []).flatMap((server, index) =>
+    isOurs(server) ? serverObjects({ gateway, server, field: `spec.servers[${index}]`, context, facts, report }) : [],
+  )
+  return { objects, reports: [...reports.values()], facts }
+}
+
+function isOurs({ port }: Server): boolean {
+  return protocolOfPort({ name: port.name }) !== undefined
+}
+
+interface ServerInput {
+  readonly gateway: Gateway
+  readonly server: Server
+  readonly field: string
+  readonly context: EnvoyContext
+  readonly facts: Set<string>
+  readonly report: (report: Report) => void
+}
+
+function serverObjects(input: ServerInput): GeneratedObject[] {
+  const { gateway, server, field, context, facts, report } = input
+  const { mesh, rootNamespace } = context
+  const { namespace, name } = gateway.metadata
+  const say = (finding: Omit<Finding, 'code' | 'severity'>): void =>
+    report({ about: originOf(gateway), finding: { severity: 'warning', code: 'ENVOY_GATEWAY', ...finding } })
+
+  const candidates = mesh.inputs
+    .routersOfGateway(namespace, name)
+    .flatMap((router) => exposed(router, server.port.number, mesh, facts))
+  const [chosen, ...others] = candidates
+  if (chosen === undefined) {
+    say({
+      field: `${field}.port`,
+      value: server.port.number,
+      message: 'no MetaRouter exposes a service on this port: nothing is served there',
+      remedy: `write gateways: [${namespace}/${name}] into a MetaRouter that has a destination with this port number`,
+    })
+    return []
+  }
+  for (const { router } of others) {
+    say({
+      field: `${field}.port`,
+      value: server.port.number,
+      message: `${originOf(chosen.router).id} has this port already; ${originOf(router).id} is not served on it`,
+      remedy: 'give each MetaRouter a server of its own',
+    })
+  }
+  const { service, port } = chosen
+  const side = { direction: 'outbound' } as const
+  const translation = envoyProtocolByName(port.envoy ?? '')?.translate(
+    envoyPort({ mesh, service, port, side, context: { namespace, rootNamespace }, facts, report }),
+  )
+  if (translation === undefined) return []
+  const number = server.port.number
+  return [
+    envoyFilter(
+      objectName('aeraki-gateway-outbound', `${name}.${namespace}`, String(number)),
+      namespace,
+      gateway.spec.selector,
+      filterPatches(translation, { name: `0.0.0.0_${number}` }),
+    ),
+    {
+      apiVersion: 'networking.istio.io/v1alpha3',
+      kind: 'VirtualService',
+      metadata: {
+        name: objectName('aeraki-vs', `${namespace}.${name}`, String(number)),
+        namespace,
+        labels: ownerLabel,
+      },
+      spec: {
+        hosts: [service.host],
+        gateways: [`${namespace}/${name}`],
+        tcp: [
+          {
+            match: [{ port: number }],
+            route: [{ destination: { host: service.host, port: { number: port.number } } }],
+          },
+        ],
+      },
+    },
+  ]
+}
+
+/** What a MetaRouter exposes on a gateway's port: its service, where one of its destinations has this port. */
+function exposed(
+  router: Router,
+  number: number,
+  mesh: Mesh,
+  facts: Set<string>,
+): { router: Router; service: Service; port: ServicePort }[] {
+  const leadsTo = (router.spec.routes ?? []).some(({ route }) =>
+    route.some(({ destination }) => destination.port?.number === number),
+  )
+  const host = canonicalHost(router.spec.hosts[0] ?? '')
+  facts.add(`host:${host}`)
+  facts.add(`routing:${host}`)
+  const [service] = mesh.servicesOfHost(host)
+  if (!leadsTo || service === undefined) return []
+  facts.add(`built:${service.key}`)
+  const ours = service.ports.filter(({ envoy }) => envoy !== undefined)
+  // The name of the routes has the service's own port.
+  const port = ours.find((each) => each.number === number) ?? (ours.length === 1 ? ours[0] : undefined)
+  return port === undefined ? [] : [{ router, service, port }]
+}

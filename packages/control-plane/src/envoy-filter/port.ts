@@ -1,0 +1,133 @@
+/** A port of a service as a protocol's Envoy side wants it: routes with clusters in the place of hosts, and policies. */
+import { canonicalHost, expandHost, type Kind } from '@aeraki/api'
+import type { EnvoyDestination, EnvoyPort, EnvoyRoute, ObjectRef, WeightedCluster } from '@aeraki/protocols/envoy'
+import { originOf, type Report } from '../mesh/findings.ts'
+import type { Mesh } from '../mesh/mesh.ts'
+import type { Destination, RouteRule, Service, ServicePort } from '../mesh/model.ts'
+import { routingFor, type SelectionContext, selectPolicy } from '../mesh/selection.ts'
+import { hashAttribute } from '../translate/hash.ts'
+import { inboundCluster, outboundCluster } from '../translate/names.ts'
+import { effectivePolicy } from '../translate/traffic-policy.ts'
+
+export interface PortInput {
+  readonly mesh: Mesh
+  readonly service: Service
+  readonly port: ServicePort
+  readonly side: { readonly direction: 'outbound' } | { readonly direction: 'inbound'; readonly targetPort: number }
+  /** Whose rules count. */
+  readonly context: SelectionContext
+  /** Gets the facts that are looked at; see MeshInputs. */
+  readonly facts: Set<string>
+  report(report: Report): void
+}
+
+export function envoyPort(input: PortInput): EnvoyPort {
+  const { mesh, service, port, side, context, facts } = input
+  const { host, namespace } = service
+  const { direction } = side
+  const entry = mesh.entryOf(service.key)
+  const rules = direction === 'inbound' ? undefined : routingOf(input)
+  facts.add(`routing:${host}`)
+  return {
+    direction,
+    namespace,
+    host,
+    number: port.number,
+    targetPort: side.direction === 'inbound' ? side.targetPort : port.targetPort,
+    cluster: side.direction === 'inbound' ? inboundCluster(side.targetPort) : outboundCluster(port.number, '', host),
+    entry: entry === undefined ? { kind: 'ServiceEntry', namespace, name: host } : refOf(originOf(entry)),
+    annotations: service.annotations,
+    application: port.protocol,
+    routes: rules?.map(({ rule, origin }) => routeOf(rule, origin, input)),
+    router: mesh.inputs.routerFor(host),
+    idleTimeoutMs: effectivePolicy(selectPolicy(service, host, context).policy, undefined, port.number).connectionPool
+      ?.idleTimeoutMs,
+    policies<K extends Kind>(kind: K) {
+      facts.add(`policy:${kind}/${namespace}`)
+      return mesh.inputs.policiesOf(kind, namespace)
+    },
+    resolve: (destination) => resolve(destination, input),
+    secret(name) {
+      facts.add(`secret:${namespace}/${name}`)
+      const object = mesh.inputs.objectOf('Secret', namespace, name)
+      return object?.kind === 'Secret' ? entriesOf(object.spec) : undefined
+    },
+    report: ({ kind, namespace: space, name }, finding) =>
+      input.report({ about: { id: `${kind} ${space}/${name}`, kind, namespace: space, name }, finding }),
+  }
+}
+
+function refOf({ kind, namespace, name }: ObjectRef): ObjectRef {
+  return { kind, namespace, name }
+}
+
+function routingOf({ service, port, context }: PortInput): { rule: RouteRule; origin: ObjectRef }[] | undefined {
+  const selected = routingFor(service, port.protocol?.name ?? port.envoy ?? '', port.number, context)
+  return selected?.routes.map((rule) => ({ rule, origin: refOf(selected.origin) }))
+}
+
+function routeOf(rule: RouteRule, origin: ObjectRef, { service, port, context }: PortInput): EnvoyRoute {
+  const hashed = rule.destinations.flatMap((each) => hashAttribute(service, each, port.number, context) ?? [])
+  return {
+    origin,
+    name: rule.name,
+    match: rule.match,
+    clusters: weightedClusters(rule, port),
+    mirrors: rule.mirrors.map((mirror) => ({ cluster: clusterOf(mirror, port), percent: mirror.percent })),
+    timeoutMs: rule.timeoutMs,
+    requestMutation: rule.requestMutation,
+    responseMutation: rule.responseMutation,
+    hashAttributes: [...new Set(hashed)],
+  }
+}
+
+/** Two destinations that are one cluster are one. */
+function weightedClusters({ destinations }: RouteRule, port: ServicePort): WeightedCluster[] {
+  const weights = new Map<string, number>()
+  for (const destination of destinations) {
+    const cluster = clusterOf(destination, port)
+    weights.set(cluster, (weights.get(cluster) ?? 0) + Math.max(1, destination.weight))
+  }
+  return [...weights].map(([cluster, weight]) => ({ cluster, weight }))
+}
+
+function clusterOf({ host, subset, port }: Destination, called: ServicePort): string {
+  return outboundCluster(port ?? called.number, subset, host)
+}
+
+function resolve(
+  { host, port, subset = '' }: EnvoyDestination,
+  { mesh, service, port: called, facts }: PortInput,
+): string | undefined {
+  const written = canonicalHost(host)
+  for (const name of new Set([written, expandHost(host, service.namespace)])) {
+    facts.add(`host:${name}`)
+    const services = mesh.servicesOfHost(name)
+    const found = services.find(({ namespace }) => namespace === service.namespace) ?? services[0]
+    if (found === undefined) continue
+    const numbers = found.ports.map(({ number }) => number)
+    const [only] = numbers
+    const number =
+      port ??
+      (numbers.length === 1
+        ? only
+        : (
+            found.ports.find((each) => each.number === called.number) ??
+            found.ports.find((each) => each.name === called.name)
+          )?.number)
+    return number !== undefined && numbers.includes(number) ? outboundCluster(number, subset, name) : undefined
+  }
+  return undefined
+}
+
+/** `data` is base64, `stringData` is not and wins. */
+function entriesOf({
+  data = {},
+  stringData = {},
+}: {
+  readonly data?: Readonly<Record<string, string>>
+  readonly stringData?: Readonly<Record<string, string>>
+}): Record<string, string> {
+  const decoded = Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')])
+  return { ...Object.fromEntries(decoded), ...stringData }
+}

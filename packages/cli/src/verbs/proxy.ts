@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { constants } from 'node:os'
+import { accessSync, constants } from 'node:fs'
+import os from 'node:os'
 import { AerakiError } from '@aeraki/api/errors'
 import { getLogger } from '@logtape/logtape'
 import { proxyFlags, runtimePreferences } from '@aeraki/proxy'
@@ -51,8 +52,17 @@ function withoutRuntime(raw: readonly string[]): string[] {
   })
 }
 
-/** Runs a program in our place: its input and output are ours, and so are its signals and its exit code. */
+/**
+ * Runs a program in our place: its input and output are ours, and so are its signals and its exit code. Where the system
+ * lets it, it takes over our process, so that nothing of ours stays in memory and a `kill -9` means the proxy.
+ */
 async function become(program: string, args: readonly string[]): Promise<number> {
+  if (isExecutable(program)) process.execve?.(program, [program, ...args], process.env)
+  return await runBeside(program, args)
+}
+
+/** The same as a child. */
+async function runBeside(program: string, args: readonly string[]): Promise<number> {
   const child = spawn(program, args, { stdio: 'inherit' })
   for (const signal of FORWARDED) {
     process.on(signal, () => {
@@ -65,7 +75,17 @@ async function become(program: string, args: readonly string[]): Promise<number>
       reject(new AerakiError('CLI_SPAWN', `cannot start ${program}: ${error.message}`, { cause: error }))
     })
     child.once('exit', (code, signal) => {
-      resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]))
+      resolve(code ?? 128 + (signal === null ? 0 : os.constants.signals[signal]))
     })
   })
+}
+
+/** What can't be executed makes `execve` abort the process; a child says why. */
+function isExecutable(program: string): boolean {
+  try {
+    accessSync(program, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
 }

@@ -9,6 +9,7 @@ export {
   type DubboMethod,
   type DubboProvider,
   type ProviderOptions,
+  type RegisterMode,
 } from './dubbo/peers.ts'
 export {
   generateThrift,
@@ -32,3 +33,10 @@ export { startRedisCluster, type RedisCluster, type RedisClusterOptions } from '
 export { startRedisServer, type RedisServer, type RedisServerOptions } from './redis/server.ts'
 export { redisBenchmark, redisCli, redisCliSession, type BenchmarkOptions, type RedisLogin } from './redis/tools.ts'
 export { startZooKeeper, zookeeperCli, type ZooKeeperServer } from './zookeeper/server.ts'
+export { callableAddress, serverProcess, type ServerCommand, type ServerProcess } from './registries/server.ts'
+export {
+  zookeeperEnsemble,
+  zookeeperServer,
+  type ZookeeperOptions,
+  type ZookeeperServer,
+} from './registries/zookeeper.ts'

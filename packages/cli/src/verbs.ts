@@ -24,6 +24,11 @@ export const verbs: readonly Verb[] = [
     load: () => import('./verbs/bootstrap.ts'),
   },
   {
+    name: 'registry',
+    summary: 'bring the services of registries, such as ZooKeeper, into the mesh',
+    load: () => import('./verbs/registry.ts'),
+  },
+  {
     name: 'validate',
     summary: 'find every mistake in files and folders of YAML or JSON',
     load: () => import('./verbs/validate.ts'),

@@ -1,13 +1,16 @@
-/** The standalone control plane: a folder in, ADS out, admin pages beside it. */
+/** The standalone control plane: a folder and registries in, ADS out, admin pages beside it. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Diagnostic } from '@aeraki/api'
 import { getLogger } from '@logtape/logtape'
+import { type BridgeConfig, runBridge } from '@aeraki/registries'
 import { createAdsServer } from '@aeraki/xds'
 import { createPages } from './admin/pages.ts'
+import { registryPages } from './admin/registry-pages.ts'
 import { type AdminServer, startAdmin } from './admin/server.ts'
 import { createPipeline } from './pipeline.ts'
 import { createFolderSource, type FolderSourceOptions } from './sources/folder.ts'
+import { createRegistrySource } from './sources/registry.ts'
 import { createVipAllocator } from './vip/allocator.ts'
 import { openStateFile } from './vip/state-file.ts'
 
@@ -24,6 +27,8 @@ export interface ControlPlaneOptions {
   /** Whose DestinationRules count for everyone. Default `istio-system`. */
   readonly rootNamespace?: string | undefined
   readonly folder?: FolderSourceOptions | undefined
+  /** Registries whose services are in the mesh, too; as `loadBridgeConfig` of @aeraki/registries reads them. */
+  readonly registries?: BridgeConfig | undefined
 }
 
 export interface HostPort {
@@ -53,8 +58,8 @@ export interface ControlPlaneCounters {
 }
 
 /**
- * Resolves when the folder has been read and proxies can connect.
- * Throws AerakiError: `SOURCE_UNREADABLE`, `XDS_LISTEN`, `ADMIN_LISTEN`.
+ * Resolves when the folder and every registry have been read and proxies can connect.
+ * Throws AerakiError: `SOURCE_UNREADABLE`, `REGISTRY_OUTPUT`, `XDS_LISTEN`, `ADMIN_LISTEN`.
  */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const state = openStateFile(options.stateFile ?? defaultStateFile(options.configDir))
@@ -64,14 +69,22 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     rootNamespace: options.rootNamespace ?? 'istio-system',
     saveVips: () => state.save(vips.snapshot()),
   })
-  const source = createFolderSource(options.configDir, options.folder)
-  // Read first: a proxy that comes back to a restarted control plane must not be told that everything is gone.
-  await source.start((updates) => pipeline.accept(updates))
+  const folder = createFolderSource(options.configDir, options.folder)
+  const running = options.registries === undefined ? undefined : runBridge(options.registries)
+  const registries = running === undefined ? undefined : createRegistrySource(running.bridge, running.started)
+  const closeSources = async (): Promise<void> => {
+    await Promise.all([folder.close(), registries?.close(), running?.close()])
+  }
   let admin: AdminServer | undefined
   try {
+    // Read first: a proxy that comes back to a restarted control plane must not be told that everything is gone.
+    await folder.start((updates) => pipeline.accept(updates))
+    await registries?.start((updates) => pipeline.accept(updates))
     const server = await createAdsServer({ provider: pipeline.output, listen: options.xds })
     try {
-      if (options.admin !== undefined) admin = await startAdmin(options.admin, createPages({ pipeline, server }))
+      const pages = [...createPages({ pipeline, server, bridge: running?.bridge })]
+      if (running !== undefined) pages.push(...registryPages(running.bridge))
+      if (options.admin !== undefined) admin = await startAdmin(options.admin, pages)
     } catch (error) {
       await server.close()
       throw error
@@ -101,12 +114,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         }
       },
       async close() {
-        await source.close()
+        await closeSources()
         await Promise.all([server.close(), admin?.close()])
       },
     }
   } catch (error) {
-    await source.close()
+    await closeSources()
     throw error
   }
 }

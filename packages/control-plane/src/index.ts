@@ -1,3 +1,5 @@
+export { bridgePages } from './admin/registry-pages.ts'
+export { type AdminServer, startAdmin } from './admin/server.ts'
 export {
   type ControlPlane,
   type ControlPlaneCounters,

@@ -7,7 +7,18 @@ export {
   type ServiceChange,
   type ServiceSource,
 } from './bridge/bridge.ts'
+export { type RunningBridge, runBridge } from './bridge/run.ts'
 export { type ServiceEntryObject, toServiceEntries } from './bridge/service-entry.ts'
+export {
+  type BridgeMetric,
+  type BridgeStatus,
+  metricsOf,
+  type ProviderQuery,
+  providersOf,
+  type ProviderStatus,
+  type RegistryStatus,
+  statusOf,
+} from './bridge/status.ts'
 export { registryTypes } from './catalogue.ts'
 export type {
   ApplicationProtocol,

@@ -20,7 +20,7 @@ test('a configuration has sensible defaults for all but the registries', () => {
     ports: {},
     grace: 30_000,
     massGrace: 300_000,
-    startTimeout: 30_000,
+    startTimeout: undefined,
     outputs: {},
   })
   assert.deepEqual(registries, [{ name: 'toy', type: toy, settings: { servers: ['a'] } }])

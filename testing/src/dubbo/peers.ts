@@ -12,6 +12,8 @@
  * They serve DemoService.sayHello and PeerService (testing/java/src): `describe` says what the provider saw.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { dirname, join } from 'node:path'
@@ -34,6 +36,8 @@ export interface DubboCall {
 export interface DubboProvider {
   readonly port: number
   stop(): Promise<void>
+  /** Ends it at once, without a word to anybody. */
+  kill(): Promise<void>
 }
 
 export interface DubboConsumer {
@@ -55,11 +59,25 @@ export interface ProviderOptions {
   readonly name?: string
   readonly group?: string
   readonly version?: string
+  /** Java only: where it registers itself, such as `zookeeper://127.0.0.1:2181`; it then listens on all addresses. */
+  readonly registry?: string
+  /** Default all. */
+  readonly registerMode?: RegisterMode
+  readonly application?: string
+  /** Where an application's metadata is; default remote: in the registry. */
+  readonly metadataType?: 'local' | 'remote'
+  /** Dubbo's parameters of the application. */
+  readonly parameters?: Readonly<Record<string, string>>
 }
 
+/** What Dubbo 3 registers: each interface, the application's instance, or both. */
+export type RegisterMode = 'interface' | 'instance' | 'all'
+
 export interface ConsumerOptions {
-  /** `127.0.0.1:PORT`. */
+  /** `127.0.0.1:PORT`, or `NAME:PORT` with `hosts`. */
   readonly address: string
+  /** Java only: names that it can resolve, to their addresses. */
+  readonly hosts?: Readonly<Record<string, string>>
   /** Java only. */
   readonly serialization?: 'hessian2' | 'fastjson2'
   readonly group?: string
@@ -83,17 +101,20 @@ const loopbackName = 'mesh.test'
 
 export async function startDubboProvider(kind: 'java' | 'sofa', options: ProviderOptions): Promise<DubboProvider> {
   const command = kind === 'java' ? java('Provider') : node('sofa-provider.ts')
-  const peer = await PeerProcess.start([...command, ...flags(options)])
-  return { port: options.port, stop: () => peer.stop() }
+  const { parameters = {}, ...others } = options
+  const pairs = Object.entries(parameters).map(([key, value]) => `${key}=${value}`)
+  const peer = await PeerProcess.start([...command, ...flags({ ...others, parameters: pairs.join(',') })])
+  return { port: options.port, stop: () => peer.stop(), kill: () => peer.kill() }
 }
 
 export async function startDubboConsumer(
   kind: 'java' | 'sofa' | 'dubbo2',
   options: ConsumerOptions,
 ): Promise<DubboConsumer> {
+  const { hosts, ...others } = options
   const address = kind === 'java' ? options.address.replace('127.0.0.1', loopbackName) : options.address
-  const command = kind === 'java' ? java('Consumer') : node(`${kind}-consumer.ts`)
-  const peer = await PeerProcess.start([...command, ...flags({ ...options, address })])
+  const command = kind === 'java' ? java('Consumer', hosts) : node(`${kind}-consumer.ts`)
+  const peer = await PeerProcess.start([...command, ...flags({ ...others, address })])
   return {
     async call(method, { count = 1, threads = 1, attachments = {} } = {}) {
       const pairs = Object.entries(attachments).map(([key, value]) => `${key}=${value}`)
@@ -109,10 +130,10 @@ export async function startDubboConsumer(
   }
 }
 
-function java(main: string): string[] {
+function java(main: string, hosts?: Readonly<Record<string, string>>): string[] {
   const jvm = [
     '-XX:TieredStopAtLevel=1',
-    `-Djdk.net.hosts.file=${hostsFile}`,
+    `-Djdk.net.hosts.file=${hosts === undefined ? hostsFile : writeHosts(hosts)}`,
     '-Ddubbo.service.shutdown.wait=100',
     '-cp',
     join(peersFolder, 'dubbo-java/lib/*'),
@@ -120,12 +141,27 @@ function java(main: string): string[] {
   return ['java', ...jvm, `io.aeraki.testing.dubbo.${main}`]
 }
 
+/** Small and gone with the machine's temporary files: a JVM reads it whenever it resolves a name. */
+function writeHosts(hosts: Readonly<Record<string, string>>): string {
+  const path = join(mkdtempSync(join(tmpdir(), 'aeraki-hosts-')), 'hosts')
+  writeFileSync(
+    path,
+    Object.entries(hosts)
+      .map(([name, address]) => `${address} ${name}\n`)
+      .join(''),
+  )
+  return path
+}
+
 function node(script: string): string[] {
   return [process.execPath, join(here, script)]
 }
 
 function flags(options: object): string[] {
-  return Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
+  return Object.entries(options).flatMap(([name, value]) => [
+    `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+    String(value),
+  ])
 }
 
 class PeerProcess {
@@ -161,6 +197,11 @@ class PeerProcess {
       if (next.done === true) throw new Error(`the Dubbo peer ended: ${this.#complaints}`)
       if (next.value.startsWith('{')) return next.value
     }
+  }
+
+  async kill(): Promise<void> {
+    this.#process.kill('SIGKILL')
+    await this.#exited
   }
 
   /** Peers end with their stdin. */

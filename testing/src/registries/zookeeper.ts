@@ -64,7 +64,6 @@ function withConfiguration(
     `clientPort=${port}`,
     'clientPortAddress=127.0.0.1',
     `tickTime=${tickTime}`,
-    'maxSessionTimeout=60000',
     'maxClientCnxns=0',
     'admin.enableServer=false',
     ...(tls === undefined || securePort === undefined

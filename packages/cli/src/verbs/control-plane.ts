@@ -1,3 +1,4 @@
+import type { BridgeConfig } from '@aeraki/registries'
 import { readAddress } from '../arguments.ts'
 import type { Command } from '../command.ts'
 import { untilTerminated } from '../signals.ts'
@@ -15,6 +16,7 @@ export const command: Command = {
     config: { type: 'string', value: 'DIR', help: 'the folder (required)' },
     xds: { type: 'string', value: 'HOST:PORT', default: '127.0.0.1:15010', help: 'where proxies connect' },
     admin: { type: 'string', value: 'HOST:PORT', default: '127.0.0.1:15014', help: 'the admin pages' },
+    registries: { type: 'string', value: 'FILE', help: 'registries whose services are in the mesh, too' },
     state: { type: 'string', value: 'FILE', help: 'where allocated addresses are kept (default: in DIR)' },
   },
   examples: ['aeraki control-plane --config my-mesh/', 'aeraki control-plane --config my-mesh/ --xds 127.0.0.1:0'],
@@ -25,11 +27,14 @@ export const command: Command = {
     const xds = readAddress(NAME, 'xds', args.text('xds') ?? '')
     const admin = readAddress(NAME, 'admin', args.text('admin') ?? '')
     const stateFile = args.text('state')
+    const registriesFile = args.text('registries')
+    const registries = registriesFile === undefined ? undefined : await loadRegistries(registriesFile)
     const { startControlPlane } = await import('@aeraki/control-plane')
     const controlPlane = await startControlPlane({
       configDir,
       xds,
       admin,
+      registries,
       ...(stateFile === undefined ? {} : { stateFile }),
     })
     // Whoever reads that it is ready may end it at once.
@@ -39,4 +44,9 @@ export const command: Command = {
     await controlPlane.close()
     return 0
   },
+}
+
+async function loadRegistries(file: string): Promise<BridgeConfig> {
+  const { loadBridgeConfig } = await import('@aeraki/registries')
+  return loadBridgeConfig(file)
 }

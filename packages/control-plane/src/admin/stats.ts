@@ -1,4 +1,5 @@
 /** Counters and gauges. Names are Istio's where it has the same thing, which ends no counter in `_total`; ours do. */
+import { type Bridge, metricsOf } from '@aeraki/registries'
 import type { AdsServer } from '@aeraki/xds'
 import type { Pipeline } from '../pipeline.ts'
 
@@ -12,9 +13,11 @@ export interface Metric {
 export interface MetricSources {
   readonly pipeline: Pipeline
   readonly server: AdsServer
+  /** From registries, where there are any. */
+  readonly bridge?: Bridge | undefined
 }
 
-export function collectMetrics({ pipeline, server }: MetricSources): readonly Metric[] {
+export function collectMetrics({ pipeline, server, bridge }: MetricSources): readonly Metric[] {
   const { store, mesh } = pipeline
   const byType = [...server.counters.byType].map(([typeUrl, counters]) => ({ type: shortType(typeUrl), counters }))
   const severities = Object.groupBy(pipeline.diagnostics(), ({ severity }) => severity)
@@ -51,6 +54,7 @@ export function collectMetrics({ pipeline, server }: MetricSources): readonly Me
     gauge('aeraki_control_plane_last_reload_milliseconds', 'Time from the last batch of changes to the push.', [
       one(pipeline.reloadMs.last),
     ]),
+    ...(bridge === undefined ? [] : metricsOf(bridge)),
   ]
 }
 

@@ -1,7 +1,7 @@
 /**
  * Registries -> slices -> services. Only hosts whose slices changed are merged again, and only services that then differ
- * are told. Nothing is told before every registry has been read in full once, or the start has taken too long: outputs
- * must not take a registry that is still being read for an empty one.
+ * are told. Nothing is told before every registry has been read in full once (or `startTimeout` is over): outputs must
+ * not take a registry that is still being read for an empty one.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { getLogger } from '@logtape/logtape'
@@ -80,6 +80,9 @@ interface Entry {
   connector: Registry | undefined
   losses: number
 }
+
+/** Milliseconds: whoever waits for the start is told why. */
+const longestSilence = 10_000
 
 export function createBridge(config: BridgeConfig, options: BridgeOptions = {}): Bridge {
   const { gatherMs = 20, expireMs = 500, now } = options
@@ -193,13 +196,20 @@ export function createBridge(config: BridgeConfig, options: BridgeOptions = {}):
       expiring = setInterval(() => {
         for (const { slices } of entries) slices.expire()
       }, expireMs)
-      const late = setTimeout(() => {
-        const missing = entries.filter(({ slices }) => !slices.everSynced).map(({ config: { name } }) => name)
-        log.warn('Going on without {missing}, not read in full yet', { missing: missing.join(', ') })
-        begin()
-      }, config.startTimeout)
+      const startedAt = Date.now()
+      const waiting = setInterval(
+        () => {
+          const missing = entries.filter(({ slices }) => !slices.everSynced).map(({ config: { name } }) => name)
+          const goesOn = config.startTimeout !== undefined && Date.now() - startedAt >= config.startTimeout
+          log.warn(goesOn ? 'Going on without {missing}' : 'Waiting for {missing} to be read in full', {
+            missing: missing.join(', '),
+          })
+          if (goesOn) begin()
+        },
+        Math.min(config.startTimeout ?? longestSilence, longestSilence),
+      )
       await gate.promise
-      clearTimeout(late)
+      clearInterval(waiting)
     },
     async close() {
       clearTimeout(flushing)

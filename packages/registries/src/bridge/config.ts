@@ -34,8 +34,11 @@ export interface BridgeConfig {
   readonly grace: number
   /** The same, where more than half of the registry's services vanished: its fault, more likely than theirs. */
   readonly massGrace: number
-  /** Milliseconds to wait for every registry at the start before going on with those that are there. */
-  readonly startTimeout: number
+  /**
+   * Milliseconds after which the start goes on without registries that were not read in full yet; what they had is gone
+   * for proxies until they are. Undefined: it waits for all.
+   */
+  readonly startTimeout: number | undefined
   readonly registries: readonly RegistryConfig[]
   readonly outputs: Outputs
 }
@@ -104,7 +107,7 @@ function readBridgeConfig(file: ConfigFile, types: readonly RegistryType[]): Bri
     ports: bridge.ports ?? {},
     grace: parseDuration(bridge.grace ?? '30s'),
     massGrace: parseDuration(bridge.massGrace ?? '5m'),
-    startTimeout: parseDuration(bridge.startTimeout ?? '30s'),
+    startTimeout: bridge.startTimeout === undefined ? undefined : parseDuration(bridge.startTimeout),
     registries: read.filter((registry) => registry !== undefined),
     outputs: bridge.outputs ?? {},
   }

@@ -1,0 +1,31 @@
+/** Registries, in this process: each host is an origin, and what it holds are its ServiceEntries. */
+import { loadValue } from '@aeraki/api'
+import { type Bridge, type ServiceChange, toServiceEntries } from '@aeraki/registries'
+import type { OriginUpdate, Source } from './source.ts'
+
+/** `start` resolves when every registry has been read; see Bridge.start. The bridge is the caller's to start and close. */
+export function createRegistrySource(bridge: Bridge, started: Promise<void>): Source {
+  let unsubscribe: (() => void) | undefined
+  return {
+    async start(listener) {
+      await started
+      unsubscribe = bridge.subscribe({ changed: (changes) => listener(changes.map(toUpdate)) })
+    },
+    async close() {
+      unsubscribe?.()
+    },
+  }
+}
+
+function toUpdate({ host, service }: ServiceChange): OriginUpdate {
+  const origin = `registry:${host}`
+  if (service === undefined) return { origin, state: 'removed', objects: [], diagnostics: [] }
+  const place = `registry ${service.registries.join(', ')}`
+  const results = toServiceEntries(service).map((entry) => loadValue(entry, place))
+  return {
+    origin,
+    state: 'present',
+    objects: results.flatMap(({ objects }) => objects),
+    diagnostics: results.flatMap(({ diagnostics }) => diagnostics),
+  }
+}

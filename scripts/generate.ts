@@ -30,6 +30,7 @@ const messages = [
   'envoy/extensions/filters/network/zookeeper_proxy',
   'envoy/extensions/filters/network/mongo_proxy',
   'envoy/extensions/clusters/redis',
+  'envoy/extensions/transport_sockets/tls/v3',
   'udpa/type/v1',
   'xds/type/v3',
   'aeraki',

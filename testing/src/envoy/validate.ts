@@ -49,7 +49,8 @@ export function validateWithEnvoy(path: string, { chains, clusters }: Validation
   }
 }
 
-export function staticCluster(name: string): object {
+/** One endpoint on loopback. */
+export function staticCluster(name: string, port = 1): object {
   return {
     name,
     type: 'STATIC',
@@ -57,7 +58,7 @@ export function staticCluster(name: string): object {
     load_assignment: {
       cluster_name: name,
       endpoints: [
-        { lb_endpoints: [{ endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: 1 } } } }] },
+        { lb_endpoints: [{ endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: port } } } }] },
       ],
     },
   }

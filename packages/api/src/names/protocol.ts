@@ -24,7 +24,7 @@ export interface NamedPort {
   readonly protocol?: string | undefined
 }
 
-const native = new Set(['dubbo', 'thrift', 'redis', 'kafka', 'zookeeper', 'mongo', 'mysql'])
+const native = new Set(['dubbo', 'thrift', 'redis', 'kafka', 'zookeeper', 'mongo', 'mysql', 'postgres'])
 const metaprotocol = 'metaprotocol'
 const appProtocolPrefix = 'aeraki.io/'
 

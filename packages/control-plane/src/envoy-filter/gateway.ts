@@ -15,13 +15,13 @@ import type { Mesh } from '../mesh/mesh.ts'
 import type { Service, ServicePort } from '../mesh/model.ts'
 import { envoyFilter, filterPatches, type GeneratedObject, objectName, ownerLabel } from './object.ts'
 import { envoyPort } from './port.ts'
-import type { Built, EnvoyContext } from './service.ts'
+import type { Built, BuildContext } from './service.ts'
 
 type Gateway = ObjectOf<'Gateway'>
 type Server = NonNullable<Gateway['spec']['servers']>[number]
 type Router = ObjectOf<'MetaRouter'>
 
-export function buildGatewayFilters(gateway: Gateway, context: EnvoyContext): Built {
+export function buildGatewayFilters(gateway: Gateway, context: BuildContext): Built {
   const facts = new Set<string>()
   const reports = new Map<string, Report>()
   const report = (each: Report): void => void reports.set(reportId(each), each)
@@ -39,7 +39,7 @@ interface ServerInput {
   readonly gateway: Gateway
   readonly server: Server
   readonly field: string
-  readonly context: EnvoyContext
+  readonly context: BuildContext
   readonly facts: Set<string>
   readonly report: (report: Report) => void
 }
@@ -75,7 +75,17 @@ function serverObjects(input: ServerInput): GeneratedObject[] {
   const { service, port } = chosen
   const side = { direction: 'outbound' } as const
   const translation = envoyProtocolByName(port.envoy ?? '')?.translate(
-    envoyPort({ mesh, service, port, side, context: { namespace, rootNamespace }, facts, report }),
+    envoyPort({
+      mesh,
+      service,
+      port,
+      side,
+      context: { namespace, rootNamespace },
+      standalone: context.allocatedAddresses,
+      lastSecrets: context.lastSecrets,
+      facts,
+      report,
+    }),
   )
   if (translation === undefined) return []
   const number = server.port.number

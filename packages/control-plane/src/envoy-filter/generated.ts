@@ -8,7 +8,7 @@ import { originOf, type Report } from '../mesh/findings.ts'
 import type { Mesh, MeshChange } from '../mesh/mesh.ts'
 import { type GeneratedObject, sortKeyOf } from './object.ts'
 import { buildGatewayFilters } from './gateway.ts'
-import { type Built, buildServiceFilters, type EnvoyContext } from './service.ts'
+import { type BuildContext, type Built, buildServiceFilters, type EnvoyContext } from './service.ts'
 
 export interface GeneratedObjects {
   /** After each change of the mesh. */
@@ -40,7 +40,8 @@ export interface ObjectChanges {
 /** `service <key>` or `gateway <namespace>/<name>`. */
 type Unit = string
 
-export function createGeneratedObjects(context: EnvoyContext): GeneratedObjects {
+export function createGeneratedObjects(options: EnvoyContext): GeneratedObjects {
+  const context: BuildContext = { ...options, lastSecrets: new Map() }
   const { mesh } = context
   const built = new Map<Unit, Built>()
   const dependencies = createDependencies<Unit>()
@@ -129,7 +130,7 @@ export function createGeneratedObjects(context: EnvoyContext): GeneratedObjects 
 }
 
 /** Undefined: it is there no more. */
-function build(unit: Unit, context: EnvoyContext): Built | undefined {
+function build(unit: Unit, context: BuildContext): Built | undefined {
   const { mesh } = context
   const name = unit.slice(unit.indexOf(' ') + 1)
   if (unit.startsWith('service ')) {

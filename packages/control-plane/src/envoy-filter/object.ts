@@ -2,6 +2,7 @@
  * What a protocol makes of a port, as the EnvoyFilters that Istio merges into the configuration of its sidecars.
  *
  *   aeraki-outbound-<host>-<address>-<port>   listener <address>_<port>, one for each address of the service
+ *   aeraki-outbound-<host>-<port>             the clusters alone, of a service without an address
  *   aeraki-inbound-<host>-<port>              listener virtualInbound, the filter chains of the workloads' own port
  *
  * Filters are wrapped in a TypedStruct: istiod refuses messages that it does not know, and a TypedStruct it passes on.
@@ -55,6 +56,22 @@ export function outboundFilter(input: OutboundFilter): GeneratedEnvoyFilter {
     ...filterPatches(translation, listener, {}, inPlaceOf),
     ...(withClusters ? (translation.clusters ?? []).map(clusterPatch) : []),
   ])
+}
+
+/** The patches of a port's clusters, where there is no listener to patch. Undefined: there are none. */
+export function clusterFilter(
+  namespace: string,
+  host: string,
+  port: number,
+  { clusters = [] }: EnvoyTranslation,
+): GeneratedEnvoyFilter | undefined {
+  if (clusters.length === 0) return undefined
+  return envoyFilter(
+    objectName('aeraki-outbound', host, String(port)),
+    namespace,
+    undefined,
+    clusters.map(clusterPatch),
+  )
 }
 
 export interface InboundFilter {

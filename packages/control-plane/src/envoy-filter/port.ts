@@ -1,9 +1,17 @@
 /** A port of a service as a protocol's Envoy side wants it: routes with clusters in the place of hosts, and policies. */
 import { canonicalHost, expandHost, type Kind } from '@aeraki/api'
-import type { EnvoyDestination, EnvoyPort, EnvoyRoute, ObjectRef, WeightedCluster } from '@aeraki/protocols/envoy'
+import type {
+  EnvoyDestination,
+  EnvoyPort,
+  EnvoyRoute,
+  EnvoyUpstream,
+  KnownSecret,
+  ObjectRef,
+  WeightedCluster,
+} from '@aeraki/protocols/envoy'
 import { originOf, type Report } from '../mesh/findings.ts'
 import type { Mesh } from '../mesh/mesh.ts'
-import type { Destination, RouteRule, Service, ServicePort } from '../mesh/model.ts'
+import type { Destination, PortTrafficPolicy, RouteRule, Service, ServicePort } from '../mesh/model.ts'
 import { routingFor, type SelectionContext, selectPolicy } from '../mesh/selection.ts'
 import { hashAttribute } from '../translate/hash.ts'
 import { inboundCluster, outboundCluster } from '../translate/names.ts'
@@ -16,6 +24,10 @@ export interface PortInput {
   readonly side: { readonly direction: 'outbound' } | { readonly direction: 'inbound'; readonly targetPort: number }
   /** Whose rules count. */
   readonly context: SelectionContext
+  /** Whether the proxies have nothing but what they get from here: no agent with certificates, no DNS of the hosts. */
+  readonly standalone: boolean
+  /** By namespace and name, the last entries of each Secret that was looked at. */
+  readonly lastSecrets: Map<string, Readonly<Record<string, string>>>
   /** Gets the facts that are looked at; see MeshInputs. */
   readonly facts: Set<string>
   report(report: Report): void
@@ -27,6 +39,7 @@ export function envoyPort(input: PortInput): EnvoyPort {
   const { direction } = side
   const entry = mesh.entryOf(service.key)
   const rules = direction === 'inbound' ? undefined : routingOf(input)
+  const policy = effectivePolicy(selectPolicy(service, host, context).policy, undefined, port.number)
   facts.add(`routing:${host}`)
   return {
     direction,
@@ -40,8 +53,8 @@ export function envoyPort(input: PortInput): EnvoyPort {
     application: port.protocol,
     routes: rules?.map(({ rule, origin }) => routeOf(rule, origin, input)),
     router: mesh.inputs.routerFor(host),
-    idleTimeoutMs: effectivePolicy(selectPolicy(service, host, context).policy, undefined, port.number).connectionPool
-      ?.idleTimeoutMs,
+    idleTimeoutMs: policy.connectionPool?.idleTimeoutMs,
+    upstream: upstreamOf(input, policy),
     policies<K extends Kind>(kind: K) {
       facts.add(`policy:${kind}/${namespace}`)
       return mesh.inputs.policiesOf(kind, namespace)
@@ -49,8 +62,7 @@ export function envoyPort(input: PortInput): EnvoyPort {
     resolve: (destination) => resolve(destination, input),
     secret(name) {
       facts.add(`secret:${namespace}/${name}`)
-      const object = mesh.inputs.objectOf('Secret', namespace, name)
-      return object?.kind === 'Secret' ? entriesOf(object.spec) : undefined
+      return secretOf(name, input)
     },
     report: ({ kind, namespace: space, name }, finding) =>
       input.report({ about: { id: `${kind} ${space}/${name}`, kind, namespace: space, name }, finding }),
@@ -118,6 +130,31 @@ function resolve(
     return number !== undefined && numbers.includes(number) ? outboundCluster(number, subset, name) : undefined
   }
   return undefined
+}
+
+function upstreamOf({ service, port, standalone }: PortInput, { loadBalancer, tls }: PortTrafficPolicy): EnvoyUpstream {
+  // Inline endpoints belong to hosts that no DNS need know; of the others Kubernetes knows.
+  const unknownToDns = standalone || service.workloadSelector === undefined
+  return {
+    hasLoadBalancer: loadBalancer !== undefined,
+    tls: standalone && tls?.mode === 'ISTIO_MUTUAL' ? undefined : tls,
+    endpoints: unknownToDns
+      ? service.endpoints.map(({ address, ports }) => ({ address, port: ports.get(port.number) ?? port.number }))
+      : [],
+  }
+}
+
+/** One that is deleted keeps its last entries in force: nobody is locked out, or let in, for it. */
+function secretOf(name: string, { mesh, service, lastSecrets }: PortInput): KnownSecret | undefined {
+  const key = `${service.namespace}/${name}`
+  const object = mesh.inputs.objectOf('Secret', service.namespace, name)
+  if (object?.kind === 'Secret') {
+    const entries = entriesOf(object.spec)
+    lastSecrets.set(key, entries)
+    return { entries, isGone: false }
+  }
+  const last = lastSecrets.get(key)
+  return last === undefined ? undefined : { entries: last, isGone: true }
 }
 
 /** `data` is base64, `stringData` is not and wins. */

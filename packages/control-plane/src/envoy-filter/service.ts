@@ -14,7 +14,7 @@ import { originOf, type Report, reportId } from '../mesh/findings.ts'
 import type { Mesh } from '../mesh/mesh.ts'
 import type { Service, ServicePort, Visibility } from '../mesh/model.ts'
 import { selectionId } from '../mesh/selection.ts'
-import { type GeneratedObject, inboundFilter, outboundFilter } from './object.ts'
+import { clusterFilter, type GeneratedObject, inboundFilter, outboundFilter } from './object.ts'
 import { envoyPort, type PortInput } from './port.ts'
 
 export interface EnvoyContext {
@@ -22,6 +22,11 @@ export interface EnvoyContext {
   readonly rootNamespace: string
   /** Whether clients know the addresses that were given in this process. Under Istio they don't. */
   readonly allocatedAddresses: boolean
+}
+
+export interface BuildContext extends EnvoyContext {
+  /** See PortInput; kept for as long as objects are made. */
+  readonly lastSecrets: PortInput['lastSecrets']
 }
 
 export interface Built {
@@ -34,9 +39,9 @@ export interface Built {
 /** No namespace is called so: the clients that no rule is for in particular. */
 const everyoneElse = ''
 
-type PortContext = EnvoyContext & Pick<PortInput, 'service' | 'port' | 'facts' | 'report'>
+type PortContext = BuildContext & Pick<PortInput, 'service' | 'port' | 'facts' | 'report'>
 
-export function buildServiceFilters(service: Service, context: EnvoyContext): Built {
+export function buildServiceFilters(service: Service, context: BuildContext): Built {
   const facts = new Set<string>([`routing:${service.host}`])
   const reports = new Map<string, Report>()
   const report = (each: Report): void => void reports.set(reportId(each), each)
@@ -98,11 +103,22 @@ function translateOutbound(namespace: string, context: PortContext): EnvoyTransl
 }
 
 function translate(
-  { mesh, service, port, rootNamespace, facts, report }: PortContext,
+  { mesh, service, port, rootNamespace, allocatedAddresses, lastSecrets, facts, report }: PortContext,
   side: PortInput['side'],
   namespace: string,
 ): EnvoyTranslation | undefined {
-  const input = { mesh, service, port, side, context: { namespace, rootNamespace }, facts, report }
+  const standalone = allocatedAddresses
+  const input = {
+    mesh,
+    service,
+    port,
+    side,
+    context: { namespace, rootNamespace },
+    standalone,
+    lastSecrets,
+    facts,
+    report,
+  }
   return envoyProtocolByName(port.envoy ?? '')?.translate(envoyPort(input))
 }
 
@@ -127,6 +143,10 @@ function outboundIn(
         remedy: 'give it an address of its own, one that nothing else has',
       },
     })
+    // Other services may still lead there.
+    const clusters =
+      inPlaceOf === undefined ? clusterFilter(namespace, service.host, port.number, translation) : undefined
+    return clusters === undefined ? [] : [clusters]
   }
   return addresses.map(({ address }, index) =>
     outboundFilter({

@@ -58,6 +58,7 @@ function portPolicy(spec: PortPolicySpec | PolicySpec, field: string, reporter: 
     loadBalancer: spec.loadBalancer === undefined ? undefined : loadBalancer(spec.loadBalancer, field, reporter),
     connectionPool: spec.connectionPool === undefined ? undefined : connectionPool(spec.connectionPool),
     outlier: spec.outlierDetection === undefined ? undefined : outlier(spec.outlierDetection),
+    tls: spec.tls,
   }
 }
 

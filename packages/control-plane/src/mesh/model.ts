@@ -2,7 +2,7 @@
  * The mesh as the control plane thinks of it: services, and what rules say about them. Immutable; made from Istio's and
  * Aeraki's resources by the files beside this one, turned into xDS by translate/. Durations are milliseconds.
  */
-import type { Locality } from '@aeraki/api'
+import type { ClientTls, Locality } from '@aeraki/api'
 import type { AttributeCondition } from '@aeraki/protocols/envoy'
 
 /** `<namespace>/<host>`: the same host in two namespaces is two services. */
@@ -169,6 +169,7 @@ export interface PortTrafficPolicy {
   readonly loadBalancer: LoadBalancer | undefined
   readonly connectionPool: ConnectionPool | undefined
   readonly outlier: Outlier | undefined
+  readonly tls: ClientTls | undefined
 }
 
 export interface LoadBalancer {

@@ -4,7 +4,12 @@
  */
 import type { PortTrafficPolicy, TrafficPolicy } from '../mesh/model.ts'
 
-const noPolicy: PortTrafficPolicy = { loadBalancer: undefined, connectionPool: undefined, outlier: undefined }
+const noPolicy: PortTrafficPolicy = {
+  loadBalancer: undefined,
+  connectionPool: undefined,
+  outlier: undefined,
+  tls: undefined,
+}
 
 export function effectivePolicy(
   service: TrafficPolicy | undefined,
@@ -22,5 +27,6 @@ function override(base: PortTrafficPolicy, policy: TrafficPolicy | undefined, po
     loadBalancer: policy.loadBalancer ?? base.loadBalancer,
     connectionPool: policy.connectionPool ?? base.connectionPool,
     outlier: policy.outlier ?? base.outlier,
+    tls: policy.tls ?? base.tls,
   }
 }

@@ -9,7 +9,7 @@
  * A codec (`../contract.ts`) and an Envoy side are independent of each other: a folder has either or both.
  */
 import type { JsonObject } from '@bufbuild/protobuf'
-import type { Kind, ObjectOf } from '@aeraki/api'
+import type { ClientTls, Kind, ObjectOf } from '@aeraki/api'
 import type { KeyValue } from '../contract.ts'
 
 export interface EnvoyProtocol {
@@ -54,6 +54,7 @@ export interface EnvoyPort {
   readonly router: ObjectOf<'MetaRouter'> | undefined
   /** Client connections that are silent for so long are closed. Undefined: never. */
   readonly idleTimeoutMs: number | undefined
+  readonly upstream: EnvoyUpstream
   /** Of the service's namespace, oldest first. Only kinds that `policyKinds` names. */
   policies<K extends Kind>(kind: K): readonly ObjectOf<K>[]
   /**
@@ -61,8 +62,8 @@ export interface EnvoyPort {
    * only one, else the one of the same number as this port. Undefined: no ServiceEntry has this host, or this port.
    */
   resolve(destination: EnvoyDestination): string | undefined
-  /** The decoded entries of a Secret in the service's namespace; undefined where there is none. */
-  secret(name: string): Readonly<Record<string, string>> | undefined
+  /** A Secret in the service's namespace; undefined where there is none, and has been none. */
+  secret(name: string): KnownSecret | undefined
   /** Something that Envoy can't express or that is missing. The translation goes on without it. */
   report(about: ObjectRef, finding: EnvoyFinding): void
 }
@@ -73,6 +74,23 @@ export interface ApplicationCodec {
   /** `aeraki.meta_protocol.codec.dubbo`. */
   readonly codec: string
   readonly multiplexing: boolean
+}
+
+/** What is known of the cluster of the port, beside what Istio makes of it: for filters that need another kind of cluster. */
+export interface EnvoyUpstream {
+  /** A DestinationRule chooses one. */
+  readonly hasLoadBalancer: boolean
+  /** Of the DestinationRule. Undefined: nothing said, or the data plane has no TLS to servers at all. */
+  readonly tls: ClientTls | undefined
+  /** The workloads, where the data plane can't resolve the host by its name; else empty. */
+  readonly endpoints: readonly { readonly address: string; readonly port: number }[]
+}
+
+export interface KnownSecret {
+  /** Decoded. */
+  readonly entries: Readonly<Record<string, string>>
+  /** It is gone; these are its last. */
+  readonly isGone: boolean
 }
 
 export interface EnvoyDestination {

@@ -9,6 +9,8 @@ export type {
   EnvoyProtocol,
   EnvoyRoute,
   EnvoyTranslation,
+  EnvoyUpstream,
+  KnownSecret,
   MirrorCluster,
   NetworkFilter,
   ObjectRef,

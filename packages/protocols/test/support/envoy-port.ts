@@ -9,9 +9,11 @@ export interface TestPort extends EnvoyPort {
 export interface TestPortOptions extends Partial<Omit<EnvoyPort, 'policies' | 'secret' | 'report'>> {
   readonly objects?: readonly LoadedObject[]
   readonly secrets?: Readonly<Record<string, Readonly<Record<string, string>>>>
+  /** Names of secrets that are there no more. */
+  readonly gone?: readonly string[]
 }
 
-export function testPort({ objects = [], secrets = {}, ...fields }: TestPortOptions = {}): TestPort {
+export function testPort({ objects = [], secrets = {}, gone = [], ...fields }: TestPortOptions = {}): TestPort {
   const findings: { about: ObjectRef; finding: EnvoyFinding }[] = []
   const host = fields.host ?? 'demo.shop.svc.cluster.local'
   const number = fields.number ?? 20880
@@ -30,10 +32,14 @@ export function testPort({ objects = [], secrets = {}, ...fields }: TestPortOpti
     routes: undefined,
     router: undefined,
     idleTimeoutMs: undefined,
+    upstream: { hasLoadBalancer: false, tls: undefined, endpoints: [] },
     policies: <K extends Kind>(kind: K): readonly ObjectOf<K>[] =>
       objects.filter((object): object is LoadedObject & ObjectOf<K> => object.kind === kind),
     resolve: ({ host: to, port = number, subset = '' }) => `outbound|${port}|${subset}|${to}`,
-    secret: (name) => secrets[name],
+    secret(name) {
+      const entries = secrets[name]
+      return entries === undefined ? undefined : { entries, isGone: gone.includes(name) }
+    },
     ...fields,
     report(about, finding) {
       findings.push({ about, finding })

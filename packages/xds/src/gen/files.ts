@@ -59,8 +59,11 @@ import { file_envoy_extensions_filters_network_thrift_proxy_router_v3_router } f
 import { file_envoy_extensions_filters_network_thrift_proxy_v3_route } from './envoy/extensions/filters/network/thrift_proxy/v3/route_pb.ts'
 import { file_envoy_extensions_filters_network_thrift_proxy_v3_thrift_proxy } from './envoy/extensions/filters/network/thrift_proxy/v3/thrift_proxy_pb.ts'
 import { file_envoy_extensions_filters_network_zookeeper_proxy_v3_zookeeper_proxy } from './envoy/extensions/filters/network/zookeeper_proxy/v3/zookeeper_proxy_pb.ts'
+import { file_envoy_extensions_transport_sockets_tls_v3_cert } from './envoy/extensions/transport_sockets/tls/v3/cert_pb.ts'
 import { file_envoy_extensions_transport_sockets_tls_v3_common } from './envoy/extensions/transport_sockets/tls/v3/common_pb.ts'
 import { file_envoy_extensions_transport_sockets_tls_v3_secret } from './envoy/extensions/transport_sockets/tls/v3/secret_pb.ts'
+import { file_envoy_extensions_transport_sockets_tls_v3_tls } from './envoy/extensions/transport_sockets/tls/v3/tls_pb.ts'
+import { file_envoy_extensions_transport_sockets_tls_v3_tls_spiffe_validator_config } from './envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config_pb.ts'
 import { file_envoy_service_cluster_v3_cds } from './envoy/service/cluster/v3/cds_pb.ts'
 import { file_envoy_service_discovery_v3_ads } from './envoy/service/discovery/v3/ads_pb.ts'
 import { file_envoy_service_discovery_v3_discovery } from './envoy/service/discovery/v3/discovery_pb.ts'
@@ -175,8 +178,11 @@ export const files = [
   file_envoy_extensions_filters_network_thrift_proxy_v3_route,
   file_envoy_extensions_filters_network_thrift_proxy_v3_thrift_proxy,
   file_envoy_extensions_filters_network_zookeeper_proxy_v3_zookeeper_proxy,
+  file_envoy_extensions_transport_sockets_tls_v3_cert,
   file_envoy_extensions_transport_sockets_tls_v3_common,
   file_envoy_extensions_transport_sockets_tls_v3_secret,
+  file_envoy_extensions_transport_sockets_tls_v3_tls,
+  file_envoy_extensions_transport_sockets_tls_v3_tls_spiffe_validator_config,
   file_envoy_service_cluster_v3_cds,
   file_envoy_service_discovery_v3_ads,
   file_envoy_service_discovery_v3_discovery,

@@ -32,6 +32,10 @@ async function calls(server: RedisServer, command: string): Promise<number> {
   return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0)
 }
 
+function seed(name: string): string {
+  return readFileSync(new URL(`../../../api/test/data/seed/${name}.yaml`, import.meta.url), 'utf8')
+}
+
 function service(host: string, body: string): string {
   return `
 apiVersion: redis.aeraki.io/v1alpha1
@@ -176,10 +180,10 @@ redis:
     await withMesh(
       { services: { [main]: [one.port], [users]: [two.port] }, yaml: service(main, rules) },
       async (mesh) => {
-        const before = await calls(two, 'incr')
+        const earlier = await calls(two, 'incr')
         await redisBenchmark(mesh.portOf(main), { requests: 2000, clients: 4, tests: 'incr' })
-        await eventually(async () => (await calls(two, 'incr')) - before > 250)
-        const share = ((await calls(two, 'incr')) - before) / 2000
+        await eventually(async () => (await calls(two, 'incr')) - earlier > 250)
+        const share = ((await calls(two, 'incr')) - earlier) / 2000
         assert.ok(share > 0.12 && share < 0.28, `${share} of the commands were mirrored`)
       },
     )
@@ -373,9 +377,7 @@ describe('a Redis Cluster behind a stock Envoy', { skip }, () => {
   }
 
   test('the example of the talk works as written', async () => {
-    const read = (name: string): string =>
-      readFileSync(new URL(`../../../api/test/data/seed/${name}.yaml`, import.meta.url), 'utf8')
-    const yaml = `${read('redis-service')}\n---\n${read('redis-destination')}`
+    const yaml = `${seed('redis-service')}\n---\n${seed('redis-destination')}`
     const services = { [cluster]: ports(), [single]: [locked.port] }
     // Its Secret, base64 of "testredis" and a newline.
     const secrets = { 'redis-service-secret': { password: Buffer.from('dGVzdHJlZGlzCg==', 'base64').toString() } }
@@ -430,10 +432,10 @@ describe('a Redis Cluster behind a stock Envoy', { skip }, () => {
       await withMesh({ services: { [cluster]: ports() }, yaml }, async (mesh) => {
         const port = mesh.portOf(cluster)
         await eventually(async () => (await redisCli(port, ['set', 'read', 'x'])) === 'OK')
-        const before = await byRole('get')
+        const then = await byRole('get')
         await redisBenchmark(port, { requests: 1200, clients: 4, tests: 'get', keyspace: 1000 })
-        const after = await byRole('get')
-        const got = { masters: after.masters - before.masters, replicas: after.replicas - before.replicas }
+        const now = await byRole('get')
+        const got = { masters: now.masters - then.masters, replicas: now.replicas - then.replicas }
         assert.equal(got.masters + got.replicas, 1200)
         if (expected === 'masters') assert.equal(got.replicas, 0)
         else if (expected === 'replicas') assert.equal(got.masters, 0)

@@ -248,21 +248,23 @@ test('a Redis Cluster replaces the cluster of the same name', () => {
   })
 })
 
+/** `address port` of every seed. */
+function seeds(cluster: Record<string, unknown>): string[] {
+  const found = JSON.stringify(cluster).match(/"address":"[^"]*","portValue":\d+/g) ?? []
+  return found.map((text) => text.replaceAll(/"(address|portValue)":|"/g, '').replace(',', ' '))
+}
+
 test('its seeds are those that are named, with the port of the service where they have none', () => {
   const discoveryEndpoints = ['seed-0.redis:7000', 'seed-1.redis', '[fd00::1]:7001', '[fd00::2]']
   const endpoints = [{ address: '10.0.0.1', port: 6379 }]
   const upstream = { hasLoadBalancer: false, tls: undefined, endpoints }
-  const addresses = (cluster: Record<string, unknown>): string[] =>
-    JSON.stringify(cluster)
-      .match(/"address":"[^"]*","portValue":\d+/g)
-      ?.map((text) => text.replaceAll(/"(address|portValue)":|"/g, '').replace(',', ' ')) ?? []
-  assert.deepEqual(addresses(clusterOf({ upstream }, { discoveryEndpoints })), [
+  assert.deepEqual(seeds(clusterOf({ upstream }, { discoveryEndpoints })), [
     'seed-0.redis 7000',
     'seed-1.redis 6379',
     'fd00::1 7001',
     'fd00::2 6379',
   ])
-  assert.deepEqual(addresses(clusterOf({ upstream })), ['10.0.0.1 6379'])
+  assert.deepEqual(seeds(clusterOf({ upstream })), ['10.0.0.1 6379'])
 })
 
 test('the mutual TLS of a DestinationRule is kept where the cluster is replaced', () => {

@@ -1,0 +1,102 @@
+/** A real Envoy that runs on a bootstrap. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { needPeer } from '../peers.ts'
+
+export interface EnvoyOptions {
+  /** Proto3 JSON of envoy.config.bootstrap.v3.Bootstrap, or a file that has it, in YAML or JSON. Its admin port may be 0. */
+  readonly bootstrap: object | string
+  /** How long connections of a listener that was replaced may live on, in seconds. Default 600, Envoy's own. */
+  readonly drainSeconds?: number
+}
+
+export interface Envoy {
+  /** `http://127.0.0.1:port` of the admin pages. */
+  readonly admin: string
+  /** What it has said so far, from `warning` on. */
+  readonly log: string
+  get(path: string): Promise<string>
+  /** Values of counters and gauges by name, those that the pattern matches. */
+  stats(pattern: string): Promise<ReadonlyMap<string, number>>
+  /** Of the listeners that are active: addresses by name. */
+  listeners(): Promise<ReadonlyMap<string, { readonly address: string; readonly port: number }>>
+  stop(): Promise<void>
+}
+
+/** How long Envoy may take to begin, in milliseconds. */
+const startingMs = 60_000
+
+/** Resolves when its admin pages answer. Rejects with what it said when it ends instead. */
+export async function startEnvoy({ bootstrap, drainSeconds = 600 }: EnvoyOptions): Promise<Envoy> {
+  const folder = mkdtempSync(join(tmpdir(), 'aeraki-envoy-'))
+  const adminFile = join(folder, 'admin')
+  let config = join(folder, 'bootstrap.json')
+  if (typeof bootstrap === 'string') config = bootstrap
+  else writeFileSync(config, JSON.stringify(bootstrap))
+  const flags = ['--disable-hot-restart', '--concurrency', '1', '--drain-time-s', String(drainSeconds), '-l', 'warning']
+  const child = spawn(needPeer('envoy').path, ['-c', config, '--admin-address-path', adminFile, ...flags], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let log = ''
+  child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()))
+  const exited = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve())
+  })
+  const stop = async (): Promise<void> => {
+    child.kill('SIGKILL')
+    await exited
+    rmSync(folder, { recursive: true, force: true })
+  }
+  try {
+    const admin = `http://${await addressIn(adminFile, child, () => log)}`
+    const get = async (path: string): Promise<string> => await (await fetch(admin + path)).text()
+    return {
+      admin,
+      get log() {
+        return log
+      },
+      get,
+      async stats(pattern) {
+        const text = await get(`/stats?filter=${encodeURIComponent(pattern)}`)
+        const lines = text.split('\n').map((line) => /^(.*): (\d+)$/.exec(line))
+        return new Map(lines.flatMap((match) => (match === null ? [] : [[match[1] ?? '', Number(match[2])] as const])))
+      },
+      async listeners() {
+        const { listener_statuses: statuses = [] } = JSON.parse(await get('/listeners?format=json')) as ListenersPage
+        return new Map(
+          statuses.map(({ name, local_address: { socket_address: at } }) => [
+            name,
+            { address: at.address, port: at.port_value },
+          ]),
+        )
+      },
+      stop,
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+interface ListenersPage {
+  readonly listener_statuses?: readonly {
+    readonly name: string
+    readonly local_address: { readonly socket_address: { readonly address: string; readonly port_value: number } }
+  }[]
+}
+
+async function addressIn(file: string, child: ChildProcess, log: () => string): Promise<string> {
+  for (const end = performance.now() + startingMs; performance.now() < end; await sleep(20)) {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`Envoy ended: ${log()}`)
+    try {
+      const address = readFileSync(file, 'utf8').trim()
+      if (address !== '') return address
+    } catch {
+      // Not written yet.
+    }
+  }
+  throw new Error(`Envoy did not begin: ${log()}`)
+}

@@ -1,12 +1,12 @@
 /** Source -> store -> mesh -> output, one turn for each batch of changes. No network: that is control-plane.ts. */
 import { type Diagnostic, formatDiagnostic } from '@aeraki/api'
 import { getLogger } from '@logtape/logtape'
+import type { RouteDelivery } from './envoy-filter/delivery.ts'
 import { createGeneratedObjects, type GeneratedObjects, type ObjectChanges } from './envoy-filter/generated.ts'
 import { createUserFilters } from './envoy-patch/user-filters.ts'
 import { originOf, type Report, reportId } from './mesh/findings.ts'
 import { createMesh, type Mesh, type ObjectChange } from './mesh/mesh.ts'
 import { type AdsOutput, createAdsOutput } from './outputs/ads.ts'
-import type { MadePatches } from './translate/envoy-resources.ts'
 import type { OriginUpdate } from './sources/source.ts'
 import { createStore, type Store } from './store/store.ts'
 import type { VipAllocator } from './vip/allocator.ts'
@@ -38,14 +38,16 @@ export interface PipelineOptions {
   readonly saveVips: () => void
   /** Whether stock Envoys know the addresses that are given here: only those that are served by us do. Default true. */
   readonly allocatedAddresses?: boolean
+  /** How routes come to the stock Envoys that are served. Default: over ADS. */
+  readonly delivery?: RouteDelivery
 }
 
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { vips, rootNamespace, saveVips, allocatedAddresses = true } = options
+  const { vips, rootNamespace, saveVips, allocatedAddresses = true, delivery = { kind: 'ads' } } = options
   const store = createStore()
   const mesh = createMesh(vips, rootNamespace)
   const filters = createUserFilters(rootNamespace)
-  const output = createAdsOutput({ mesh, rootNamespace, filters, make: makeNothing })
+  const output = createAdsOutput({ mesh, rootNamespace, filters, delivery })
   let reloads = 0
   let totalMs = 0
   let lastMs = 0
@@ -53,6 +55,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   let said = new Set<string>()
   let generated: GeneratedObjects | undefined
   const listeners = new Set<(changes: ObjectChanges) => void>()
+
+  const reports = (): Report[] => [...mesh.reports(), ...filters.reports(), ...output.reports()]
 
   return {
     store,
@@ -94,13 +98,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         objects: edited,
         services: mesh.recomputed - before,
       })
-      said = logNew(said, [...mesh.reports(), ...filters.reports()], mesh)
+      said = logNew(said, reports(), mesh)
     },
     diagnostics: () => [
       ...store.diagnostics(),
-      ...[...mesh.reports(), ...filters.reports(), ...contests(mesh, output)].flatMap((report) =>
-        mesh.diagnosticOf(report),
-      ),
+      ...[...reports(), ...contests(mesh, output)].flatMap((report) => mesh.diagnosticOf(report)),
     ],
     get reloads() {
       return reloads
@@ -110,8 +112,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     },
   }
 }
-
-const makeNothing = (): MadePatches => ({ patches: [], routes: [] })
 
 function logNew(said: ReadonlySet<string>, reports: readonly Report[], mesh: Mesh): Set<string> {
   const now = new Map(reports.map((report) => [reportId(report), report]))

@@ -165,7 +165,7 @@ describe('incremental', () => {
           for (const [index, state] of after.entries()) checkAnnounced(before[index] ?? new Map(), state, announced)
           before = after
         }
-        const fresh = createTestMesh(createVipAllocator({ assignments: mesh.vips.snapshot() }))
+        const fresh = createTestMesh({ vips: createVipAllocator({ assignments: mesh.vips.snapshot() }) })
         for (const [file, text] of files) fresh.write(file, text)
         assert.deepEqual(
           nodes.map((node) => everything(fresh, node)),

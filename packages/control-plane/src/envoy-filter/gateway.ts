@@ -13,6 +13,7 @@ import { envoyProtocolByName } from '@aeraki/protocols/envoy'
 import { type Finding, originOf, type Report, reportId } from '../mesh/findings.ts'
 import type { Mesh } from '../mesh/mesh.ts'
 import type { Service, ServicePort } from '../mesh/model.ts'
+import { inlineFilters } from './delivery.ts'
 import { envoyFilter, filterPatches, type GeneratedObject, objectName, ownerLabel } from './object.ts'
 import { envoyPort } from './port.ts'
 import type { Built, BuildContext } from './service.ts'
@@ -28,7 +29,7 @@ export function buildGatewayFilters(gateway: Gateway, context: BuildContext): Bu
   const objects = (gateway.spec.servers ?? []).flatMap((server, index) =>
     isOurs(server) ? serverObjects({ gateway, server, field: `spec.servers[${index}]`, context, facts, report }) : [],
   )
-  return { objects, reports: [...reports.values()], facts }
+  return { objects, routes: [], reports: [...reports.values()], facts }
 }
 
 function isOurs({ port }: Server): boolean {
@@ -94,7 +95,7 @@ function serverObjects(input: ServerInput): GeneratedObject[] {
       objectName('aeraki-gateway-outbound', `${name}.${namespace}`, String(number)),
       namespace,
       gateway.spec.selector,
-      filterPatches(translation, { name: `0.0.0.0_${number}` }),
+      filterPatches(inlineFilters(translation), { name: `0.0.0.0_${number}` }),
     ),
     {
       apiVersion: 'networking.istio.io/v1alpha3',

@@ -4,14 +4,15 @@
  *   aeraki-outbound-<host>-<address>-<port>   listener <address>_<port>, one for each address of the service
  *   aeraki-outbound-<host>-<port>             the clusters alone, of a service without an address
  *   aeraki-inbound-<host>-<port>              listener virtualInbound, the filter chains of the workloads' own port
+ *   aeraki-config-<host>-<port>               configurations that filters of the first fetch, where routes are delivered so
  *
- * Filters are wrapped in a TypedStruct: istiod refuses messages that it does not know, and a TypedStruct it passes on.
  * Names and labels are Aeraki's of old, so that one control plane can take over from the other.
  */
 import { createHash } from 'node:crypto'
 import type { JsonObject } from '@bufbuild/protobuf'
 import type { EnvoyConfigPatch, Specs } from '@aeraki/api'
-import type { ClusterPatch, EnvoyTranslation, NetworkFilter } from '@aeraki/protocols/envoy'
+import type { ClusterPatch } from '@aeraki/protocols/envoy'
+import { filterValue, type ListenerFilter, type ListenerFilters } from './delivery.ts'
 
 /** An object that is written to a cluster. Everything in it is in a fixed order: equal objects have equal bytes. */
 export type GeneratedObject = Generated<'EnvoyFilter'> | Generated<'VirtualService'>
@@ -42,19 +43,19 @@ export interface OutboundFilter {
   readonly host: string
   readonly address: string
   readonly port: number
-  readonly translation: EnvoyTranslation
+  readonly filters: ListenerFilters
   /** The first of a port's filters has the patches of its clusters: each is patched once. */
-  readonly withClusters: boolean
+  readonly clusters: readonly ClusterPatch[]
   /** The name of the filter that another EnvoyFilter has put in the place of tcp_proxy. */
   readonly inPlaceOf?: string
 }
 
 export function outboundFilter(input: OutboundFilter): GeneratedEnvoyFilter {
-  const { namespace, host, address, port, translation, withClusters, inPlaceOf } = input
+  const { namespace, host, address, port, filters, clusters, inPlaceOf } = input
   const listener = { name: `${address}_${port}` }
   return envoyFilter(objectName('aeraki-outbound', host, address, String(port)), namespace, undefined, [
-    ...filterPatches(translation, listener, {}, inPlaceOf),
-    ...(withClusters ? (translation.clusters ?? []).map(clusterPatch) : []),
+    ...filterPatches(filters, listener, {}, inPlaceOf),
+    ...clusters.map(clusterPatch),
   ])
 }
 
@@ -63,7 +64,7 @@ export function clusterFilter(
   namespace: string,
   host: string,
   port: number,
-  { clusters = [] }: EnvoyTranslation,
+  clusters: readonly ClusterPatch[],
 ): GeneratedEnvoyFilter | undefined {
   if (clusters.length === 0) return undefined
   return envoyFilter(
@@ -80,7 +81,7 @@ export interface InboundFilter {
   readonly port: number
   readonly workloadSelector: Readonly<Record<string, string>>
   /** By the port that workloads listen on: a filter chain is matched by it. */
-  readonly translations: ReadonlyMap<number, EnvoyTranslation>
+  readonly chains: ReadonlyMap<number, ListenerFilters>
 }
 
 export function inboundFilter({
@@ -88,13 +89,25 @@ export function inboundFilter({
   host,
   port,
   workloadSelector,
-  translations,
+  chains,
 }: InboundFilter): GeneratedEnvoyFilter {
   const name = objectName('aeraki-inbound', host, String(port))
-  const patches = [...translations].flatMap(([destinationPort, translation]) =>
-    filterPatches(translation, { name: 'virtualInbound' }, { destinationPort }),
+  const patches = [...chains].flatMap(([destinationPort, filters]) =>
+    filterPatches(filters, { name: 'virtualInbound' }, { destinationPort }),
   )
   return envoyFilter(name, namespace, workloadSelector, patches)
+}
+
+/** Apart from the filters that ask for it, which stay as they are when it changes. */
+export function extensionConfigFilter(
+  namespace: string,
+  host: string,
+  port: number,
+  config: JsonObject,
+): GeneratedEnvoyFilter {
+  return envoyFilter(objectName('aeraki-config', host, String(port)), namespace, undefined, [
+    { applyTo: 'EXTENSION_CONFIG', patch: { operation: 'ADD', value: config } },
+  ])
 }
 
 export function envoyFilter(
@@ -116,28 +129,21 @@ export function envoyFilter(
 
 /** Insertions first: what they stand before is gone after a replacement. */
 export function filterPatches(
-  { before = [], terminal }: EnvoyTranslation,
+  { before = [], terminal }: ListenerFilters,
   listener: Listener,
   chain: { readonly destinationPort?: number } = {},
   inPlaceOf = tcpProxy,
 ): EnvoyConfigPatch[] {
-  const patch = (operation: 'INSERT_BEFORE' | 'REPLACE', filter: NetworkFilter): EnvoyConfigPatch => ({
+  const patch = (operation: 'INSERT_BEFORE' | 'REPLACE', value: ListenerFilter): EnvoyConfigPatch => ({
     applyTo: 'NETWORK_FILTER',
     match: { listener: { ...listener, filterChain: { ...chain, filter: { name: inPlaceOf } } } },
-    patch: { operation, value: filterValue(filter) },
+    patch: { operation, value },
   })
   return [
     // Those of a filter that is replaced by another one of ours stand there already.
-    ...(inPlaceOf === tcpProxy ? before.map((filter) => patch('INSERT_BEFORE', filter)) : []),
+    ...(inPlaceOf === tcpProxy ? before.map((filter) => patch('INSERT_BEFORE', filterValue(filter))) : []),
     ...(terminal === undefined ? [] : [patch('REPLACE', terminal)]),
   ]
-}
-
-export function filterValue({ name, typeUrl, config }: NetworkFilter): JsonObject {
-  return {
-    name,
-    typed_config: { '@type': 'type.googleapis.com/udpa.type.v1.TypedStruct', type_url: typeUrl, value: config },
-  }
 }
 
 function clusterPatch(patch: ClusterPatch): EnvoyConfigPatch {

@@ -2,19 +2,22 @@
  * The mesh as a ResourceProvider for the ADS server. What a node gets depends on what it is: a MetaProtocol Proxy or a stock
  * Envoy. Resources are serialised once and shared by all nodes with the same view.
  */
-import type { Change, NodeView, ResourceProvider } from '@aeraki/xds'
+import type { Change, ResourceProvider } from '@aeraki/xds'
+import type { RouteDelivery } from '../envoy-filter/delivery.ts'
 import type { UserFilters } from '../envoy-patch/user-filters.ts'
 import type { Patch } from '../envoy-patch/patch.ts'
+import type { Report } from '../mesh/findings.ts'
 import type { Mesh, MeshChange } from '../mesh/mesh.ts'
 import type { Service } from '../mesh/model.ts'
-import { type EnvoyResources, type MadePatches, translateForEnvoy } from '../translate/envoy-resources.ts'
+import { type EnvoyResources, translateForEnvoy } from '../translate/envoy-resources.ts'
 import { allPorts, codecPorts } from '../translate/served-ports.ts'
 import { type ServiceResources, translate, type Translation } from '../translate/service.ts'
 import { collectChange } from './changes.ts'
 import { createDirectory } from './directory.ts'
-import { addEnvoyChange, type EnvoyChange } from './envoy-changes.ts'
+import { addEnvoyChange } from './envoy-changes.ts'
 import { createEnvoyView } from './envoy-view.ts'
 import { identify } from './node.ts'
+import { createServedFilters, type Made } from './served-filters.ts'
 import { createProxyView, type Translations } from './proxy-view.ts'
 
 export interface AdsOutput extends ResourceProvider {
@@ -22,52 +25,54 @@ export interface AdsOutput extends ResourceProvider {
   publish(change: MeshChange, patches: readonly Patch[]): void
   /** Listener names that services of different hosts claim; the first has it. */
   contested(): readonly { readonly listener: string; readonly services: readonly Service[] }[]
+  /** What is to be said of services as far as stock Envoys have asked for them. */
+  reports(): readonly Report[]
 }
 
 export interface AdsOutputOptions {
   readonly mesh: Mesh
   readonly rootNamespace: string
   readonly filters: UserFilters
-  /** What Aeraki makes of a service for stock Envoys, as clients of the namespace use it. */
-  readonly make: (service: Service, namespace: string) => MadePatches
+  /** How routes come to stock Envoys. */
+  readonly delivery: RouteDelivery
 }
 
-export function createAdsOutput({ mesh, rootNamespace, filters, make }: AdsOutputOptions): AdsOutput {
+export function createAdsOutput({ mesh, rootNamespace, filters, delivery }: AdsOutputOptions): AdsOutput {
   const forProxies = createDirectory(mesh, codecPorts)
   const forEnvoys = createDirectory(mesh, allPorts)
   const translations = createTranslations(rootNamespace)
-  const envoyTranslations = new WeakMap<ServiceResources, EnvoyResources>()
-  const envoys = new Set<NodeView>()
+  const served = createServedFilters({ mesh, rootNamespace, allocatedAddresses: true, anyWorkload: true, delivery })
+  const envoyTranslations = new WeakMap<ServiceResources, { readonly made: Made; readonly resources: EnvoyResources }>()
+  let servesEnvoys = false
   const routeTypes = new Set<string>()
   const subscribers = new Set<(change: Change) => void>()
 
   function envoyResources(service: Service, namespace: string): EnvoyResources {
     const base = translations.for(service, namespace)
+    const made = served.made(service)
     const known = envoyTranslations.get(base)
-    if (known !== undefined) return known
-    const made = make(service, namespace)
-    for (const { any } of made.routes) routeTypes.add(any.typeUrl)
-    const resources = translateForEnvoy({ service, base, made, onProblem: filters.onProblem })
-    envoyTranslations.set(base, resources)
+    if (known?.made === made) return known.resources
+    const patches = made.for(namespace)
+    for (const { any } of patches.routes) routeTypes.add(any.typeUrl)
+    const resources = translateForEnvoy({ service, base, made: patches, onProblem: filters.onProblem })
+    envoyTranslations.set(base, { made, resources })
     return resources
   }
 
-  function envoyChange({ services }: MeshChange, patches: readonly Patch[]): EnvoyChange {
-    const remade = services.filter(({ parts }) => parts.size > 1 || !parts.has('endpoints'))
-    return {
-      services: remade.flatMap(({ before, after }) => [before, after].filter((service) => service !== undefined)),
-      patches,
-      routeTypes,
-    }
+  function changeForEnvoys(base: Change, change: MeshChange, patches: readonly Patch[]): Change {
+    if (!servesEnvoys) return base
+    const remade = served.publish(change)
+    const gone = change.services.flatMap(({ before }) => (before !== undefined && remade.has(before.key) ? before : []))
+    const services = [...gone, ...[...remade].flatMap((key) => mesh.service(key) ?? [])]
+    return addEnvoyChange(base, { services, patches, routeTypes }, mesh)
   }
 
   return {
     connect(node) {
       const identity = identify(node)
       if (identity.dataPlane !== 'envoy') return createProxyView(identity, forProxies, translations)
-      const view = createEnvoyView(identity, { directory: forEnvoys, translations, filters, envoyResources })
-      envoys.add(view)
-      return { ...view, close: () => envoys.delete(view) }
+      servesEnvoys = true
+      return createEnvoyView(identity, { directory: forEnvoys, translations, filters, envoyResources })
     },
     onChange(subscriber) {
       subscribers.add(subscriber)
@@ -76,11 +81,11 @@ export function createAdsOutput({ mesh, rootNamespace, filters, make }: AdsOutpu
     publish(change, patches) {
       forProxies.apply(change)
       forEnvoys.apply(change)
-      const base = collectChange(change, mesh)
-      const names = envoys.size === 0 ? base : addEnvoyChange(base, envoyChange(change, patches), mesh)
+      const names = changeForEnvoys(collectChange(change, mesh), change, patches)
       if (names.size > 0) for (const subscriber of subscribers) subscriber(names)
     },
     contested: () => forProxies.contested(),
+    reports: () => served.reports(),
   }
 }
 

@@ -25,7 +25,7 @@ export function addEnvoyChange(base: Change, { services, patches, routeTypes }: 
     for (const value of values) known.add(value)
     if (known.size > 0) names.set(typeUrl, known)
   }
-  // The listener of redirected connections has the ports of all workloads at one address.
+  // The listener of redirected connections has the ports of all workloads at one address, so it may be another one too.
   if (base.get(typeUrls.listener) !== undefined) add(typeUrls.listener, [virtualInbound])
   const types = [typeUrls.cluster, typeUrls.extensionConfig, ...routeTypes]
   for (const service of services) {

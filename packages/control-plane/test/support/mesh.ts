@@ -3,6 +3,7 @@ import { create, fromBinary, type DescMessage, type MessageShape } from '@bufbui
 import { loadResources } from '@aeraki/api'
 import { NodeSchema, type Node } from '@aeraki/xds/gen/envoy/config/core/v3/base_pb.ts'
 import type { NodeView, Resource } from '@aeraki/xds'
+import type { RouteDelivery } from '../../src/envoy-filter/delivery.ts'
 import { createPipeline, type Pipeline } from '../../src/pipeline.ts'
 import { createVipAllocator, type VipAllocator } from '../../src/vip/allocator.ts'
 
@@ -22,8 +23,18 @@ export interface NodeOptions {
   readonly appAddress?: string
 }
 
-export function createTestMesh(vips = createVipAllocator()): TestMesh {
-  const pipeline = createPipeline({ vips, rootNamespace: 'istio-system', saveVips: () => {} })
+export interface MeshOptions {
+  readonly vips?: VipAllocator
+  readonly delivery?: RouteDelivery
+}
+
+export function createTestMesh({ vips = createVipAllocator(), delivery }: MeshOptions = {}): TestMesh {
+  const pipeline = createPipeline({
+    vips,
+    rootNamespace: 'istio-system',
+    saveVips: () => {},
+    ...(delivery === undefined ? {} : { delivery }),
+  })
   return Object.assign(Object.create(pipeline) as Pipeline, {
     vips,
     write(file: string, yaml: string) {

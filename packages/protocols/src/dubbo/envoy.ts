@@ -60,7 +60,7 @@ export const dubboEnvoy: EnvoyProtocol = {
       terminal: {
         ...filter({ case: 'multipleRouteConfig', value: table }),
         dynamic: {
-          typeUrl: typeUrlOf(MultipleRouteConfigurationSchema),
+          schema: MultipleRouteConfigurationSchema,
           resourceName: port.cluster,
           config: json(MultipleRouteConfigurationSchema, table),
           filter: (source) =>

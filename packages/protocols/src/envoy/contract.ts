@@ -8,7 +8,7 @@
  *
  * A codec (`../contract.ts`) and an Envoy side are independent of each other: a folder has either or both.
  */
-import type { JsonObject } from '@bufbuild/protobuf'
+import type { DescMessage, JsonObject } from '@bufbuild/protobuf'
 import type { ClientTls, Kind, ObjectOf } from '@aeraki/api'
 import type { KeyValue } from '../contract.ts'
 
@@ -191,9 +191,11 @@ export interface TerminalFilter extends NetworkFilter {
  * the filter stays as it is, and so does the listener.
  */
 export interface DynamicRoutes {
-  /** Of the resource: DRDS, TRDS. */
-  readonly typeUrl: string
+  /** Of the resource: DRDS's, TRDS's. */
+  readonly schema: DescMessage
+  /** `EnvoyPort.cluster`: who is asked for routes by their name finds the service by it. */
   readonly resourceName: string
+  /** Proto3 JSON of the resource. */
   readonly config: JsonObject
   /** The filter that fetches them. `source` is proto3 JSON of an envoy.config.core.v3.ConfigSource. */
   filter(source: JsonObject): NetworkFilter

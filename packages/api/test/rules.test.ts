@@ -487,6 +487,11 @@ faults: [{type: DELAY, percentage: {value: 1}, delay: 100ms, commands: [GET]}, {
     'host: [a.b]\nredis: [{route: {host: a.b}}, {match: {key: {}}, route: {host: a.b}}]',
     'error API_DUPLICATE_VALUE spec.redis[1]',
   ],
+  [
+    'a prefix is no longer than Envoy has it',
+    `host: [a.b]\nredis: [{match: {key: {prefix: ${'é'.repeat(501)}}}, route: {host: a.b}}]`,
+    'error API_BAD_VALUE spec.redis[0].match.key.prefix',
+  ],
   ['a delay has a length', 'host: [a.b]\nfaults: [{}]', 'error API_MISSING_FIELD spec.faults[0].delay'],
 ])
 

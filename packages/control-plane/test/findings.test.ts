@@ -45,8 +45,6 @@ const virtualService = (name: string, namespace = 'default', target = host) =>
 describe('without effect', () => {
   const wholeKinds: [apiVersion: string, kind: string, spec: string][] = [
     ['networking.istio.io/v1', 'Gateway', '{servers: [{port: {number: 80, name: a, protocol: TCP}, hosts: ["*"]}]}'],
-    ['redis.aeraki.io/v1alpha1', 'RedisService', `{host: [${host}]}`],
-    ['redis.aeraki.io/v1alpha1', 'RedisDestination', `{host: ${host}}`],
     ['dubbo.aeraki.io/v1alpha1', 'DubboAuthorizationPolicy', '{action: DENY, rules: [{}]}'],
   ]
   for (const [apiVersion, kind, spec] of wholeKinds) {

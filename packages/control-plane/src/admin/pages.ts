@@ -7,6 +7,7 @@ import { type Node, NodeSchema } from '@aeraki/xds/gen/envoy/config/core/v3/base
 import type { Service } from '../mesh/model.ts'
 import { typeUrls } from '@aeraki/xds'
 import type { Pipeline } from '../pipeline.ts'
+import { redact } from './redact.ts'
 import type { Page } from './server.ts'
 import { collectMetrics, formatPrometheus, formatText, type MetricSources } from './stats.ts'
 
@@ -122,6 +123,6 @@ function configDump(pipeline: Pipeline, node: Node, print: Print): JsonValue {
 function dumpType(view: NodeView, typeUrl: string, print: Print): JsonValue {
   return view.names(typeUrl).flatMap((name) => {
     const resource = view.get(typeUrl, name)
-    return resource === undefined ? [] : [{ name, version: resource.version, resource: print(resource.any) }]
+    return resource === undefined ? [] : [{ name, version: resource.version, resource: redact(print(resource.any)) }]
   })
 }

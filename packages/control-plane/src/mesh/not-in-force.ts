@@ -90,8 +90,6 @@ const byKind: Partial<Record<Kind, readonly Field[]>> = {
 
 const kinds: Partial<Record<Kind, string>> = {
   Gateway: 'there are no gateways in standalone mode: nothing is exposed',
-  RedisService: 'Redis is not served in standalone mode yet',
-  RedisDestination: 'Redis is not served in standalone mode yet',
   DubboAuthorizationPolicy: 'access is not checked in standalone mode yet: every call is allowed',
 }
 

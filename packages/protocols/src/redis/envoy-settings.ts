@@ -35,6 +35,18 @@ export function settings(port: EnvoyPort, service: ObjectOf<'RedisService'> | un
       remedy: 'add maxBufferSizeBeforeFlush, or remove bufferFlushTimeout',
     })
   }
+  const { readPolicy = 'MASTER' } = given
+  if (service !== undefined && readPolicy !== 'MASTER' && !port.policies('RedisDestination').some(isCluster)) {
+    port.report(refOf(service), {
+      severity: 'warning',
+      code: 'ENVOY_UNSUPPORTED',
+      field: 'spec.settings.readPolicy',
+      value: readPolicy,
+      message:
+        'has no effect: Envoy knows replicas of a Redis Cluster alone, and no RedisDestination here has mode CLUSTER',
+      remedy: 'add a RedisDestination with mode CLUSTER, or remove readPolicy',
+    })
+  }
   return {
     opTimeout: durationOf(given.opTimeout === undefined ? opTimeoutMs : parseDuration(given.opTimeout)),
     enableHashtagging: given.enableHashtagging ?? false,
@@ -42,7 +54,11 @@ export function settings(port: EnvoyPort, service: ObjectOf<'RedisService'> | un
     maxBufferSizeBeforeFlush: bufferSize,
     ...(bufferFlushTimeout === undefined ? {} : { bufferFlushTimeout: durationOf(parseDuration(bufferFlushTimeout)) }),
     ...(maxUpstreamUnknownConnections === undefined ? {} : { maxUpstreamUnknownConnections }),
-    readPolicy: readPolicies[given.readPolicy ?? 'MASTER'],
+    readPolicy: readPolicies[readPolicy],
     enableCommandStats: given.enableCommandStats ?? false,
   }
+}
+
+function isCluster({ spec }: ObjectOf<'RedisDestination'>): boolean {
+  return spec.trafficPolicy?.connectionPool?.redis?.mode === 'CLUSTER'
 }

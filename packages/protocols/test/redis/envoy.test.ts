@@ -84,7 +84,8 @@ test('every setting arrives', () => {
     readPolicy: 'PREFER_REPLICA',
   }
   const redis = [{ match: { key: { prefix: 'a' } }, route: { host } }]
-  const { config, findings } = translate({ objects: [redisService({ settings, redis })] })
+  const objects = [redisService({ settings, redis }), redisDestination({ redis: { mode: 'CLUSTER' } })]
+  const { config, findings } = translate({ objects })
   assert.deepEqual(findings, [])
   assert.deepEqual(config?.['settings'], {
     opTimeout: '1.500s',
@@ -141,6 +142,24 @@ test('a buffer timeout without a buffer is said to have no effect', () => {
   assert.deepEqual(
     findings.map(({ code, field }) => [code, field]),
     [['ENVOY_UNSUPPORTED', 'spec.settings.bufferFlushTimeout']],
+  )
+})
+
+test('a read policy without any Redis Cluster is said to have no effect', () => {
+  const { findings } = translate({ objects: [redisService({ settings: { readPolicy: 'REPLICA' } })] })
+  assert.deepEqual(
+    findings.map(({ code, field }) => [code, field]),
+    [['ENVOY_UNSUPPORTED', 'spec.settings.readPolicy']],
+  )
+})
+
+test('a Secret that was deleted stays in force, and is named', () => {
+  const object = redisService({ settings: { auth: { secret: { name: 's' } } } })
+  const { config, findings } = translate({ objects: [object], secrets: { s: { password: 'a' } }, gone: ['s'] })
+  assert.deepEqual(config?.['downstreamAuthPasswords'], [{ inlineString: 'a' }])
+  assert.deepEqual(
+    findings.map(({ code, field }) => [code, field]),
+    [['ENVOY_MISSING_SECRET', 'spec.settings.auth.secret.name']],
   )
 })
 

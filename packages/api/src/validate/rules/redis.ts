@@ -26,12 +26,22 @@ export function checkRedisService(spec: RedisService, path: FieldPath, report: R
   for (const [i, route] of routes.entries()) {
     const at = [...path, 'redis', i]
     checkHost(report, [...at, 'route', 'host'], route.route.host)
+    checkPrefix(route.match?.key?.prefix ?? '', [...at, 'match', 'key', 'prefix'], report)
     for (const [j, mirror] of (route.mirror ?? []).entries()) {
       checkHost(report, [...at, 'mirror', j, 'route', 'host'], mirror.route.host)
       checkPercentage(report, [...at, 'mirror', j, 'percentage'], mirror.percentage)
     }
   }
   for (const [i, fault] of (spec.faults ?? []).entries()) checkFault(fault, [...path, 'faults', i], report)
+}
+
+/** Envoy takes no longer one. */
+const longestPrefix = 1000
+
+function checkPrefix(prefix: string, path: FieldPath, report: Report): void {
+  const bytes = Buffer.byteLength(prefix)
+  if (bytes <= longestPrefix) return
+  badValue(report, path, prefix, `has ${bytes} bytes, and ${longestPrefix} are the most`, 'Shorten it.')
 }
 
 function checkFault(fault: RedisFault, path: FieldPath, report: Report): void {

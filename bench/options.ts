@@ -1,0 +1,87 @@
+/** The command line, and how long each part of the benchmark takes. */
+import { parseArgs } from 'node:util'
+
+export interface Options {
+  /** `full` is what results are published from: under 20 minutes. `quick` says whether a change matters: 3 minutes. */
+  readonly plan: Plan
+  /** Another revision of this repository to measure against, instead of the peers. */
+  readonly compare: string | undefined
+  /** Only these suites; empty: all. */
+  readonly suites: readonly string[]
+}
+
+export interface Plan {
+  readonly name: 'full' | 'quick'
+  readonly rounds: number
+  /** Before the first measurement of a proxy: compilers want to see the code run. */
+  readonly firstWarmUpMs: number
+  readonly warmUpMs: number
+  readonly measureMs: number
+  /** Of an open loop: its tail needs more requests. */
+  readonly latencyMs: number
+  readonly starts: number
+  readonly routes: readonly number[]
+  readonly endpoints: readonly number[]
+  readonly connections: readonly number[]
+  readonly changesPerSecond: readonly number[]
+  readonly services: readonly number[]
+  readonly proxies: readonly number[]
+  /** Rules changed for each figure of the control plane. */
+  readonly changes: number
+}
+
+const full: Plan = {
+  name: 'full',
+  rounds: 3,
+  firstWarmUpMs: 2500,
+  warmUpMs: 200,
+  measureMs: 700,
+  latencyMs: 2500,
+  starts: 3,
+  routes: [1, 10, 100, 1000, 10_000],
+  endpoints: [1, 10, 100, 1000],
+  connections: [1, 10, 100, 1000, 10_000],
+  changesPerSecond: [0, 1, 10, 100, 1000],
+  services: [100, 1000, 10_000],
+  proxies: [1, 10, 100, 1000],
+  changes: 10,
+}
+
+const quick: Plan = {
+  name: 'quick',
+  rounds: 1,
+  firstWarmUpMs: 1500,
+  warmUpMs: 200,
+  measureMs: 600,
+  latencyMs: 1500,
+  starts: 1,
+  routes: [10, 10_000],
+  endpoints: [1, 1000],
+  connections: [100, 10_000],
+  changesPerSecond: [0, 100],
+  services: [100, 10_000],
+  proxies: [1, 100],
+  changes: 5,
+}
+
+const usage = `npm run bench [-- FLAGS]
+  --quick           less of everything: 3 minutes
+  --compare REV     this tree against another revision, without the peers
+  --suite NAME      only this one (may be repeated): requests, latency, footprint, scaling, changes, control-plane`
+
+/** Throws on a wrong command line, with the usage. */
+export function parseOptions(args: readonly string[]): Options {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        quick: { type: 'boolean', default: false },
+        compare: { type: 'string' },
+        suite: { type: 'string', multiple: true, default: [] },
+      },
+    })
+    return { plan: values.quick ? quick : full, compare: values.compare, suites: values.suite }
+  } catch (error) {
+    throw new Error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`, { cause: error })
+  }
+}

@@ -49,7 +49,7 @@ export function connectedAeraki(runtime: Runtime, controlPlane: string, configur
 /** Arguments of a proxy that asks a control plane for everything. */
 export function connectedArgs(controlPlane: string, admin: string): readonly string[] {
   const main = join(root, 'packages/proxy/src/main.ts')
-  const node = 'sidecar~127.0.0.1~bench.default~default.svc.cluster.local'
+  const node = 'sidecar~127.200.255.254~bench.default~default.svc.cluster.local'
   const flags = { 'control-plane': controlPlane, node, 'admin-address': admin, 'log-level': 'warning' }
   return [main, ...Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value])]
 }

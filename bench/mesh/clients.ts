@@ -17,7 +17,7 @@ const clients = Number(count)
 const takenBy = new Map<string, number>()
 
 for (let index = 0; index < clients; index += 1) {
-  const id = `sidecar~127.0.0.1~light-${index}.default~default.svc.cluster.local`
+  const id = `sidecar~127.200.255.254~light-${index}.default~default.svc.cluster.local`
   const client = createAdsClient({
     target,
     variant: 'delta',

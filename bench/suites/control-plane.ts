@@ -49,7 +49,7 @@ export async function runControlPlane(context: Context): Promise<ControlPlaneTab
     const folder = temporaryFolder()
     writeMesh(folder, services, versions.ports)
     const controlPlane = await startControlPlane(folder)
-    const proxy = await startRealProxy(controlPlane.xds)
+    const proxy = await startRealProxy(controlPlane.xds, services)
     syncs.push({
       services,
       readyMs: controlPlane.readyMs,
@@ -122,23 +122,31 @@ async function startControlPlane(folder: string): Promise<RunningControlPlane> {
   return { child, pid: child.pid as number, xds, readyMs: performance.now() - startedAt }
 }
 
+/** Resolves when it has a listener for every service. */
 async function startRealProxy(
   xds: string,
+  services: number,
 ): Promise<{ readonly child: ChildProcess; readonly pid: number; readonly liveMs: number }> {
   const startedAt = performance.now()
   const admin = `127.0.0.1:${await freePort()}`
   const child = start(...pinned(loadCore, executable('bun'), connectedArgs(xds, admin)))
   for (;;) {
-    const ready = await fetch(`http://${admin}/ready`).then(
-      ({ status }) => status === 200,
-      () => false,
-    )
-    if (ready) break
+    if ((await listeningOn(admin)) === services) break
     if (child.exitCode !== null) throw new Error(`the proxy ended with ${child.exitCode}`)
-    if (performance.now() - startedAt > timeoutMs) throw new Error(`the proxy is not live after ${timeoutMs} ms`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    if (performance.now() - startedAt > timeoutMs) throw new Error(`the proxy does not serve everything after ${timeoutMs} ms`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
   }
   return { child, pid: child.pid as number, liveMs: performance.now() - startedAt }
+}
+
+/** How many listeners of the proxy with these admin pages serve; 0: it does not answer yet. */
+async function listeningOn(admin: string): Promise<number> {
+  try {
+    const page = await (await fetch(`http://${admin}/listeners`)).text()
+    return page.split('\n').filter((line) => line !== '' && !/\((warming|failed)/.test(line)).length
+  } catch {
+    return 0
+  }
 }
 
 interface Clients {

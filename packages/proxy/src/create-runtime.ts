@@ -50,6 +50,8 @@ class DataPath implements RealRuntime {
   readonly #tables = new Map<string, RouteTableSlot>()
   readonly #clusters = new Map<string, ClusterSlot>()
   readonly #endpoints = new Map<string, EndpointsConfig>()
+  /** Which clusters each EDS name is for: with ten thousand of them, looking at all would cost each change dearly. */
+  readonly #clustersOf = new Map<string, Set<Cluster>>()
   readonly #filterStats = new Map<string, FilterStats>()
   /** Small numbers for reporter and protocol. */
   readonly #telemetryIndexes = new Map<string, number>()
@@ -110,8 +112,13 @@ class DataPath implements RealRuntime {
   setCluster(config: ClusterConfig): void {
     const slot = this.#clusterSlot(config.name)
     let { cluster } = slot
-    if (cluster === undefined) cluster = new Cluster(this.#core, config)
-    else cluster.configure(config)
+    if (cluster === undefined) {
+      cluster = new Cluster(this.#core, config)
+    } else {
+      this.#unlinkEndpoints(cluster)
+      cluster.configure(config)
+    }
+    this.#linkEndpoints(cluster)
     const assignment = this.#assignmentOf(config)
     if (assignment !== undefined) cluster.assign(assignment)
     slot.cluster = cluster
@@ -119,8 +126,10 @@ class DataPath implements RealRuntime {
 
   removeCluster(name: string): void {
     const slot = this.#clusters.get(name)
-    slot?.cluster?.retire()
-    if (slot !== undefined) slot.cluster = undefined
+    if (slot?.cluster === undefined) return
+    this.#unlinkEndpoints(slot.cluster)
+    slot.cluster.retire()
+    slot.cluster = undefined
   }
 
   setEndpoints(endpoints: EndpointsConfig): void {
@@ -227,10 +236,23 @@ class DataPath implements RealRuntime {
   }
 
   #assign(name: string, assignment: EndpointsConfig): void {
-    for (const cluster of this.#liveClusters()) {
-      const { endpoints } = cluster.config
-      if (endpoints.kind === 'eds' && endpoints.name === name) cluster.assign(assignment)
-    }
+    for (const cluster of this.#clustersOf.get(name) ?? []) cluster.assign(assignment)
+  }
+
+  #linkEndpoints(cluster: Cluster): void {
+    const { endpoints } = cluster.config
+    if (endpoints.kind !== 'eds') return
+    const clusters = this.#clustersOf.get(endpoints.name)
+    if (clusters === undefined) this.#clustersOf.set(endpoints.name, new Set([cluster]))
+    else clusters.add(cluster)
+  }
+
+  #unlinkEndpoints(cluster: Cluster): void {
+    const { endpoints } = cluster.config
+    if (endpoints.kind !== 'eds') return
+    const clusters = this.#clustersOf.get(endpoints.name)
+    clusters?.delete(cluster)
+    if (clusters?.size === 0) this.#clustersOf.delete(endpoints.name)
   }
 
   #liveClusters(): readonly Cluster[] {

@@ -1,7 +1,7 @@
 /** The machine: what it is, and which cores the proxy and the load are pinned to. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { availableParallelism, cpus, release, totalmem } from 'node:os'
+import { cpus, release, totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { needPeer } from '@aeraki/testing'
@@ -25,7 +25,7 @@ export function pinThisProcess(): void {
 /** Throws what is missing, with a remedy. */
 export function checkMachine(): void {
   if (process.platform !== 'linux') throw new Error('the benchmark reads /proc and pins processes: it needs Linux')
-  if (availableParallelism() < 2) throw new Error('the benchmark needs two cores: one for the proxy, one for the load')
+  if (cpus().length < 2) throw new Error('the benchmark needs two cores: one for the proxy, one for the load')
   if (spawnSync('taskset', ['--version']).status !== 0) throw new Error('there is no taskset: install util-linux')
   for (const peer of ['bun', 'envoy', 'haproxy'] as const) {
     const { skip } = needPeer(peer)
@@ -49,7 +49,7 @@ export function describeMachine(): Machine {
   const dirty = git('status', '--porcelain', '--', 'packages') === '' ? '' : ', with changes'
   return {
     cpu: cpus()[0]?.model ?? 'unknown',
-    cores: availableParallelism(),
+    cores: cpus().length,
     memoryGb: Math.round(totalmem() / 2 ** 30),
     kernel: release(),
     versions: {

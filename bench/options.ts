@@ -15,6 +15,7 @@ export interface Plan {
   readonly rounds: number
   /** Before the first measurement of a proxy: compilers want to see the code run. */
   readonly firstWarmUpMs: number
+  readonly firstWarmUpRequests: number
   readonly warmUpMs: number
   readonly measureMs: number
   /** Of an open loop: its tail needs more requests. */
@@ -33,7 +34,8 @@ export interface Plan {
 const full: Plan = {
   name: 'full',
   rounds: 3,
-  firstWarmUpMs: 2500,
+  firstWarmUpMs: 1500,
+  firstWarmUpRequests: 60_000,
   warmUpMs: 200,
   measureMs: 700,
   latencyMs: 2500,
@@ -50,7 +52,8 @@ const full: Plan = {
 const quick: Plan = {
   name: 'quick',
   rounds: 1,
-  firstWarmUpMs: 1500,
+  firstWarmUpMs: 500,
+  firstWarmUpRequests: 40_000,
   warmUpMs: 200,
   measureMs: 600,
   latencyMs: 1500,

@@ -17,6 +17,8 @@ export interface LoadRequest {
   /** Requests in flight on each connection. */
   readonly depth: number
   readonly warmUpMs: number
+  /** The warm-up lasts until so many requests have been answered, too, but not longer than 20 seconds. */
+  readonly warmUpRequests: number
   readonly measureMs: number
   /**
    * Requests per second (open loop: each has its time, whatever became of those before it, and its latency counts from

@@ -13,6 +13,10 @@ import { wires } from './wires.ts'
 /** So many connections are opened at a time. */
 const openAtOnce = 64
 
+const longestWarmUpMs = 20_000
+/** After the measurement. */
+const answerWithinMs = 10_000
+
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 class Client extends Channel {
@@ -57,7 +61,7 @@ export class LoadRun {
   }
 
   async result(): Promise<LoadResult> {
-    const { connections, warmUpMs, measureMs, rate, pids } = this.#request
+    const { connections, measureMs, rate, pids } = this.#request
     for (let from = 0; from < connections; from += openAtOnce) {
       const count = Math.min(openAtOnce, connections - from)
       this.#sockets.push(...(await Promise.all(Array.from({ length: count }, (_, index) => this.#open(from + index)))))
@@ -66,7 +70,7 @@ export class LoadRun {
     const wrongBefore = this.#backend.wrong
     if (rate === 0) this.#fill()
     else this.#keepRate()
-    await pause(warmUpMs)
+    await this.#warmUp()
     const proxyBefore = cpuSeconds(pids)
     const loadBefore = process.cpuUsage()
     const start = performance.now()
@@ -78,7 +82,7 @@ export class LoadRun {
     const load = process.cpuUsage(loadBefore)
     const proxyMemoryMb = memoryMb(pids)
     this.#sending = false
-    for (let waited = 0; this.#inFlight > 0 && waited < 2000; waited += 10) await pause(10)
+    for (let waited = 0; this.#inFlight > 0 && waited < answerWithinMs; waited += 10) await pause(10)
     this.#check(this.#backend.served - servedBefore, this.#backend.wrong - wrongBefore)
     for (const socket of this.#sockets) socket.end()
     return {
@@ -91,6 +95,13 @@ export class LoadRun {
       p999Us: this.#latencies.quantile(0.999),
       proxyMemoryMb,
     }
+  }
+
+  async #warmUp(): Promise<void> {
+    const { warmUpMs, warmUpRequests } = this.#request
+    await pause(warmUpMs)
+    const latest = performance.now() + longestWarmUpMs
+    while (this.#answered < warmUpRequests && performance.now() < latest) await pause(10)
   }
 
   #open(index: number): Promise<BunSocket<Client>> {
@@ -199,9 +210,9 @@ export class LoadRun {
       this.#wrong > 0 && `${this.#wrong} answers were none to any request in flight, or of a wrong length`,
       wrongAtBackend > 0 && `${wrongAtBackend} requests reached the backend with another length`,
       this.#closed > 0 && `${this.#closed} connections were closed on the load`,
-      this.#inFlight > 0 && `${this.#inFlight} requests had no answer within 2 seconds`,
+      this.#inFlight > 0 && `${this.#inFlight} requests had no answer within ${answerWithinMs / 1000} seconds`,
       served !== this.#answered && `${this.#answered} requests were answered, the backend served ${served}`,
-      this.#counted === 0 && 'no request was answered',
+      this.#answered === 0 && 'no request was answered',
     ].filter((text) => text !== false)
     if (trouble.length > 0) throw new Error(trouble.join('; '))
   }

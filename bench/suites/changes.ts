@@ -11,7 +11,7 @@ import { address, clusterNames, clusters, weightedClusters } from '../contenders
 import { figuresOf, type Cell } from '../figures.ts'
 import { calledMethod } from '../load/wire.ts'
 import { startProxy, type Proxy } from '../processes.ts'
-import { mainShape, measure, usualRules, usualWork, type Context } from './suite.ts'
+import { mainShape, measure, usualRules, usualWork, warmUp, type Context } from './suite.ts'
 
 export interface ChangeTable {
   readonly proxy: string
@@ -48,8 +48,7 @@ async function changesOn(context: Context, runtime: Runtime): Promise<ChangeTabl
   })
   const proxy = await startProxy(contender, usualWork(context, wire))
   try {
-    const warmUpMs = context.plan.firstWarmUpMs
-    await measure(context, { proxy, request: { wire, ...mainShape, warmUpMs, measureMs: 50 } })
+    await warmUp(context, { proxy, request: { wire, ...mainShape } })
     const rows: ChangeRow[] = []
     for (const perSecond of context.plan.changesPerSecond) {
       context.say(`changes: ${contender.name}, ${perSecond} per second`)

@@ -133,7 +133,8 @@ async function startRealProxy(
   for (;;) {
     if ((await listeningOn(admin)) === services) break
     if (child.exitCode !== null) throw new Error(`the proxy ended with ${child.exitCode}`)
-    if (performance.now() - startedAt > timeoutMs) throw new Error(`the proxy does not serve everything after ${timeoutMs} ms`)
+    if (performance.now() - startedAt > timeoutMs)
+      throw new Error(`the proxy does not serve everything after ${timeoutMs} ms`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   return { child, pid: child.pid as number, liveMs: performance.now() - startedAt }

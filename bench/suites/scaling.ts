@@ -1,9 +1,8 @@
 /** What more routes, endpoints and connections cost. */
 import type { Contender, Endpoints, Work } from '../contenders/contender.ts'
 import type { Cell } from '../figures.ts'
-import type { LoadResult } from '../load/protocol.ts'
 import { startProxy } from '../processes.ts'
-import { interleave, mainShape, measure, usualWork, type Context, type Series } from './suite.ts'
+import { interleave, mainShape, usualWork, warmUp, type Context, type Series } from './suite.ts'
 
 export interface Curve {
   readonly of: 'routes' | 'endpoints' | 'connections'
@@ -44,7 +43,7 @@ async function curve(
     for (const count of counts) {
       const proxy = await startProxy(contender, workOf(count))
       const each = { proxy, request: { wire, ...mainShape } } as const
-      await warm(context, each)
+      await warmUp(context, each)
       series.push(each)
     }
     lines.push({ contender, cells: await interleave(context, series) })
@@ -59,16 +58,15 @@ async function connectionCurve(context: Context, contenders: readonly Contender[
   for (const contender of contenders) {
     context.say(`scaling: connections, ${contender.name}`)
     const proxy = await startProxy(contender, usualWork(context, wire))
-    await warm(context, { proxy, request: { wire, ...mainShape } })
-    const series = counts.map((connections) => ({ proxy, request: { wire, ...mainShape, connections } }) as const)
+    await warmUp(context, { proxy, request: { wire, ...mainShape } })
+    const times = { warmUpMs: 500, measureMs: 1000 }
+    const series = counts.map(
+      (connections) => ({ proxy, request: { wire, ...mainShape, connections, ...times } }) as const,
+    )
     lines.push({ contender, cells: await interleave(context, series) })
     await proxy.stop()
   }
   return { of: 'connections', counts, lines }
-}
-
-function warm(context: Context, { proxy, request }: Series): Promise<LoadResult> {
-  return measure(context, { proxy, request: { ...request, warmUpMs: context.plan.firstWarmUpMs, measureMs: 50 } })
 }
 
 /** Addresses of this machine, all different. */

@@ -59,6 +59,7 @@ export function measure({ load, plan }: Context, { proxy, request }: Series): Pr
     port: proxy.port,
     method: calledMethod,
     warmUpMs: plan.warmUpMs,
+    warmUpRequests: 0,
     measureMs: plan.measureMs,
     rate: 0,
     pids: proxy.pids,
@@ -66,12 +67,17 @@ export function measure({ load, plan }: Context, { proxy, request }: Series): Pr
   })
 }
 
-/** Starts a contender and lets its compilers see the code run. */
+/** Starts a contender and warms it up. */
 export async function startWarm(context: Context, contender: Contender, wire: WireName): Promise<Proxy> {
   const proxy = await startProxy(contender, usualWork(context, wire))
-  const { firstWarmUpMs } = context.plan
-  await measure(context, { proxy, request: { wire, ...mainShape, warmUpMs: firstWarmUpMs, measureMs: 50 } })
+  await warmUp(context, { proxy, request: { wire, ...mainShape } })
   return proxy
+}
+
+/** Lets the compilers of a proxy that has just been started see the code run. */
+export async function warmUp(context: Context, { proxy, request }: Series): Promise<void> {
+  const { firstWarmUpMs: warmUpMs, firstWarmUpRequests: warmUpRequests } = context.plan
+  await measure(context, { proxy, request: { ...request, warmUpMs, warmUpRequests, measureMs: 50 } })
 }
 
 export function usualWork({ load }: Context, wire: WireName): Omit<Work, 'port'> {

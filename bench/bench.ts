@@ -13,6 +13,7 @@ import { envoyDubbo, envoyGeneric, envoyTcp, envoyThrift } from './contenders/en
 import { haproxyTcp } from './contenders/haproxy.ts'
 import { compare } from './compare.ts'
 import { Load } from './load/load.ts'
+import { installPeers } from '../scripts/peers.ts'
 import { checkMachine, describeMachine, pinThisProcess, root } from './machine.ts'
 import { parseOptions, type Options } from './options.ts'
 import { cleanUp } from './processes.ts'
@@ -36,6 +37,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => pr
 
 try {
   const options = parseOptions(process.argv.slice(2))
+  for (const { what, why } of installPeers({ benchmark: true })) say(`could not install ${what}: ${why}`)
   checkMachine()
   pinThisProcess()
   const load = await Load.start()

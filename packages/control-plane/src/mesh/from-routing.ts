@@ -1,7 +1,8 @@
 /** MetaRouter and VirtualService -> routes over attributes. What can't be kept is reported, and never matches more. */
-import { canonicalHost, type ObjectOf, parseDuration, type Specs, type StringMatch } from '@aeraki/api'
+import { canonicalHost, type ObjectOf, parseDuration, type Specs } from '@aeraki/api'
+import { attributeConditions, conditionOf } from '@aeraki/protocols/envoy'
 import { originOf, type Reporter, visibilityOf } from './findings.ts'
-import type { AttributeCondition, Destination, KeyValue, RouteMirror, RouteRule, RoutingRule } from './model.ts'
+import type { Destination, KeyValue, RouteMirror, RouteRule, RoutingRule } from './model.ts'
 
 type Routing = Omit<RoutingRule, 'wildcardRank'>
 type HttpRoute = NonNullable<Specs['VirtualService']['http']>[number]
@@ -19,10 +20,7 @@ export function routingOfMetaRouter(object: ObjectOf<'MetaRouter'>): Routing | u
     routes: spec.routes.map((route, index) => ({
       name: route.name ?? `${metadata.name}-${index}`,
       port: undefined,
-      match: Object.entries(route.match?.attributes ?? {})
-        // An empty one asks for nothing, as in Aeraki; the loader warns of it.
-        .filter(([, match]) => Object.keys(match).length > 0)
-        .map(([name, match]) => condition(name, match, false)),
+      match: attributeConditions(route.match?.attributes),
       destinations: withShares(
         route.route.map(({ destination: to, weight }) => ({ ...destination(to), weight: weight ?? 0 })),
       ),
@@ -104,9 +102,9 @@ function httpRoutes(
     }
     if (!isForMesh(match.gateways)) return []
     const conditions = [
-      ...(match.method === undefined ? [] : [condition('method', match.method, false)]),
-      ...Object.entries(match.headers ?? {}).map(([name, value]) => condition(name, value, false)),
-      ...Object.entries(match.withoutHeaders ?? {}).map(([name, value]) => condition(name, value, true)),
+      ...(match.method === undefined ? [] : [conditionOf('method', match.method, false)]),
+      ...Object.entries(match.headers ?? {}).map(([name, value]) => conditionOf(name, value, false)),
+      ...Object.entries(match.withoutHeaders ?? {}).map(([name, value]) => conditionOf(name, value, true)),
     ]
     return [{ ...rule, port: match.port, match: conditions }]
   })
@@ -167,18 +165,6 @@ function unsupported(field: string, what: string) {
 function withShares<D extends { readonly weight: number }>(destinations: readonly D[]): readonly D[] {
   const weighted = destinations.filter(({ weight }) => weight > 0)
   return weighted.length > 0 ? weighted : destinations.slice(0, 1)
-}
-
-function condition(name: string, match: StringMatch, invert: boolean): AttributeCondition {
-  return { name: name.toLowerCase(), matcher: matcherOf(match), invert }
-}
-
-/** Nothing said, or the regular expression `*` (which is none), asks for presence, as Aeraki has it. */
-function matcherOf({ exact, prefix, regex }: StringMatch): AttributeCondition['matcher'] {
-  if (exact !== undefined) return { kind: 'exact', value: exact }
-  if (prefix !== undefined) return { kind: 'prefix', value: prefix }
-  if (regex !== undefined && regex !== '*') return { kind: 'regex', pattern: regex }
-  return { kind: 'present' }
 }
 
 function destination({ host, subset, port }: DestinationSpec): Destination {

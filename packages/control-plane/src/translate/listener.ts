@@ -1,5 +1,6 @@
 /** Listeners with the MetaProtocol Proxy filter: outbound ones ask for their routes, inbound ones carry their only one. */
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
+import { filterName, routerName } from '@aeraki/protocols/metaprotocol'
 import { CodecSchema, MetaProtocolProxySchema } from '@aeraki/xds/gen/aeraki/meta_protocol_proxy_pb.ts'
 import { RouterSchema } from '@aeraki/xds/gen/aeraki/router_pb.ts'
 import { TrafficDirection } from '@aeraki/xds/gen/envoy/config/core/v3/base_pb.ts'
@@ -8,9 +9,6 @@ import type { PortProtocol, ServiceAddress } from '../mesh/model.ts'
 import { adsSource, duration, socketAddress } from './common.ts'
 import { inboundCluster, inboundListener, outboundCluster, outboundListener, routeName } from './names.ts'
 import { toAny } from './resource.ts'
-
-const filterName = 'envoy.filters.network.meta_protocol_proxy'
-const routerName = 'aeraki.meta_protocol.filters.router'
 
 export interface OutboundListener {
   readonly host: string

@@ -25,7 +25,7 @@ import type {
   WeightedCluster,
 } from '../envoy/contract.ts'
 import { any, configSource, json, typeUrlOf } from '../envoy/message.ts'
-import { headerMatcher, reportLeftOut, reportUnsupported, stringMatcher } from '../envoy/routes.ts'
+import { headerMatcher, reportLeftOut, reportRateLimits, reportUnsupported, stringMatcher } from '../envoy/routes.ts'
 import { authorizationFilters } from './envoy-authorization.ts'
 
 const filterName = 'envoy.filters.network.dubbo_proxy'
@@ -41,6 +41,7 @@ export const dubboEnvoy: EnvoyProtocol = {
   translate(port: EnvoyPort): EnvoyTranslation | undefined {
     const routeConfig = port.direction === 'inbound' ? inboundRoutes(port) : outboundRoutes(port)
     if (routeConfig === undefined) return undefined
+    reportRateLimits(port, 'dubbo_proxy')
     const table = { name: port.cluster, routeConfig }
     const filter = (routeSpecifier: DubboProxyInit['routeSpecifier']) => ({
       name: filterName,

@@ -1,9 +1,11 @@
 import { dubboEnvoy } from '../dubbo/envoy.ts'
 import { kafkaEnvoy } from '../kafka/envoy.ts'
+import { metaprotocolEnvoy } from '../metaprotocol/envoy.ts'
 import { mongoEnvoy } from '../mongo/envoy.ts'
 import { mysqlEnvoy } from '../mysql/envoy.ts'
 import { postgresEnvoy } from '../postgres/envoy.ts'
 import { redisEnvoy } from '../redis/envoy.ts'
+import { thriftEnvoy } from '../thrift/envoy.ts'
 import { zookeeperEnvoy } from '../zookeeper/envoy.ts'
 import type { EnvoyProtocol } from './contract.ts'
 
@@ -13,12 +15,14 @@ import type { EnvoyProtocol } from './contract.ts'
  */
 export const envoyProtocols: readonly EnvoyProtocol[] = [
   dubboEnvoy,
-  redisEnvoy,
-  zookeeperEnvoy,
+  kafkaEnvoy,
+  metaprotocolEnvoy,
   mongoEnvoy,
   mysqlEnvoy,
   postgresEnvoy,
-  kafkaEnvoy,
+  redisEnvoy,
+  thriftEnvoy,
+  zookeeperEnvoy,
 ]
 
 export function envoyProtocolByName(name: string): EnvoyProtocol | undefined {

@@ -17,4 +17,5 @@ export type {
   TerminalFilter,
   WeightedCluster,
 } from './contract.ts'
+export { attributeConditions, conditionOf } from './conditions.ts'
 export { envoyProtocolByName, envoyProtocols } from './catalogue.ts'

@@ -31,7 +31,7 @@ export function stringMatcher(matcher: Matcher): MessageInitShape<typeof StringM
 }
 
 /** An exact match on nothing is one on presence, and so is any prefix: Aeraki's rules have always meant it so. */
-function isPresence(matcher: Matcher): boolean {
+export function isPresence(matcher: Matcher): boolean {
   return matcher.kind === 'present' || (matcher.kind !== 'regex' && matcher.value === '')
 }
 
@@ -78,6 +78,26 @@ export function reportUnsupported(port: EnvoyPort, filter: string, missing: read
       message: `Envoy's ${filter} ${lack}: ${field} of route ${route.name} has no effect for ${port.host} on sidecars`,
       remedy: 'remove it, or serve the port with the MetaProtocol Proxy (tcp-metaprotocol-...)',
     })
+  }
+}
+
+/** Envoy's filters for these protocols count no requests against a limit. */
+export function reportRateLimits(port: EnvoyPort, filter: string): void {
+  const { router, direction, host } = port
+  if (router === undefined || direction !== 'inbound') return
+  const { kind, metadata } = router
+  for (const field of ['localRateLimit', 'globalRateLimit'] as const) {
+    if (router.spec[field] === undefined) continue
+    port.report(
+      { kind, namespace: metadata.namespace, name: metadata.name },
+      {
+        severity: 'error',
+        code: 'ENVOY_UNSUPPORTED_POLICY',
+        field: `spec.${field}`,
+        message: `Envoy's ${filter} has no rate limits: no request to ${host} is refused`,
+        remedy: 'remove it, or serve the port with the MetaProtocol Proxy (tcp-metaprotocol-...)',
+      },
+    )
   }
 }
 

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { needPeer, validateWithEnvoy } from '@aeraki/testing'
 import { dubboEnvoy } from '../../src/dubbo/envoy.ts'
+import { thriftEnvoy } from '../../src/thrift/envoy.ts'
 import type { AttributeCondition, EnvoyProtocol, EnvoyRoute } from '../../src/envoy/contract.ts'
 import { chainOf, filterJson } from '../support/envoy-filters.ts'
 import { testPort, testRoute } from '../support/envoy-port.ts'
@@ -49,6 +50,7 @@ const routes = fc.option(fc.array(route, { maxLength: 4 }), { nil: undefined })
 
 const protocols: readonly { readonly protocol: EnvoyProtocol; readonly annotations: Record<string, string> }[] = [
   { protocol: dubboEnvoy, annotations: { interface: 'org.example.Demo' } },
+  { protocol: thriftEnvoy, annotations: {} },
 ]
 
 for (const { protocol, annotations } of protocols) {

@@ -53,7 +53,7 @@ function patchesOf(object: GeneratedObject) {
   assert.ok(object.kind === 'EnvoyFilter')
   return (object.spec.configPatches ?? []).map(({ applyTo, match, patch }) => ({
     what: `${patch?.operation} ${applyTo}`,
-    of: match?.cluster?.['name'] ?? match?.listener?.name,
+    of: match?.listener?.name ?? JSON.stringify(match?.cluster?.['name']),
     value: JSON.stringify(patch?.value),
   }))
 }
@@ -67,7 +67,7 @@ test('every Redis port has a filter and a patched cluster of its own, and worklo
   assert.deepEqual(names, [filter, filter.replace('6379', '6380')])
   assert.deepEqual(
     patchesOf(get(filter.replace('6379', '6380'))).map(({ what, of }) => `${what} ${of}`),
-    ['REPLACE NETWORK_FILTER 10.1.2.3_6380', `MERGE CLUSTER ${cluster.replace('6379', '6380')}`],
+    ['REPLACE NETWORK_FILTER 10.1.2.3_6380', `MERGE CLUSTER "${cluster.replace('6379', '6380')}"`],
   )
 })
 
@@ -97,8 +97,11 @@ spec: {host: ${host}, trafficPolicy: {loadBalancer: {simple: RANDOM}, tls: {mode
   assert.match(replaced.at(-1)?.value ?? '', /"sni":"outbound_\.6379_\._\.cache\.data\.svc\.cluster\.local"/)
 })
 
+function seeds(yaml: string): string {
+  return patchesOf(generateYaml(yaml + clustered).get(filter)).at(-1)?.value ?? ''
+}
+
 test('seeds are the endpoints that a ServiceEntry has, else the host by its name', () => {
-  const seeds = (yaml: string): string => patchesOf(generateYaml(yaml + clustered).get(filter)).at(-1)?.value ?? ''
   assert.match(seeds(entry()), new RegExp(`"address":"${host}","portValue":6379`))
   const inline = entry('addresses: [10.1.2.3]\n  endpoints: [{address: 10.9.9.9, ports: {tcp-redis: 7000}}]')
   assert.match(seeds(inline.replace('workloadSelector: {labels: {app: cache}}', '')), /"10\.9\.9\.9","portValue":7000/)
@@ -112,8 +115,7 @@ test('the talk prints its filters and clusters, with the Secret trimmed', () => 
   const yaml = files.map((name) => readFileSync(join(folder, `${name}.yaml`), 'utf8')).join('\n---\n')
   const { get, said } = generateYaml(yaml)
   assert.deepEqual(said, [])
-  const host = 'redis-cluster.redis.svc.cluster.local'
-  const patches = patchesOf(get(`istio-system/aeraki-outbound-${host}-127.77.1.10-6379`))
+  const patches = patchesOf(get(`istio-system/aeraki-outbound-redis-cluster.redis.svc.cluster.local-127.77.1.10-6379`))
   assert.deepEqual(
     patches.map(({ what }) => what),
     ['REPLACE NETWORK_FILTER', 'REMOVE CLUSTER', 'ADD CLUSTER'],

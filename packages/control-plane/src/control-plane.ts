@@ -1,4 +1,4 @@
-/** The standalone control plane: a folder and registries in, ADS out, admin pages beside it. */
+/** The standalone control plane: a folder, registries and an istiod in, ADS out, admin pages beside it. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Diagnostic } from '@aeraki/api'
@@ -9,7 +9,10 @@ import { createPages } from './admin/pages.ts'
 import { registryPages } from './admin/registry-pages.ts'
 import { type AdminServer, startAdmin } from './admin/server.ts'
 import { createPipeline } from './pipeline.ts'
+import { createMcpOutput, withMcp } from './outputs/mcp.ts'
+import { feed } from './outputs/mcp-feed.ts'
 import { createFolderSource, type FolderSourceOptions } from './sources/folder.ts'
+import { createMcpSource, type McpSourceOptions } from './sources/mcp.ts'
 import { createRegistrySource } from './sources/registry.ts'
 import { createVipAllocator } from './vip/allocator.ts'
 import { openStateFile } from './vip/state-file.ts'
@@ -29,6 +32,8 @@ export interface ControlPlaneOptions {
   readonly folder?: FolderSourceOptions | undefined
   /** Registries whose services are in the mesh, too; as `loadBridgeConfig` of @aeraki/registries reads them. */
   readonly registries?: BridgeConfig | undefined
+  /** An istiod whose configuration is the mesh's, too. */
+  readonly istiod?: McpSourceOptions | undefined
 }
 
 export interface HostPort {
@@ -58,7 +63,7 @@ export interface ControlPlaneCounters {
 }
 
 /**
- * Resolves when the folder and every registry have been read and proxies can connect.
+ * Resolves when the folder, every registry and the istiod have been read and proxies can connect.
  * Throws AerakiError: `SOURCE_UNREADABLE`, `REGISTRY_OUTPUT`, `XDS_LISTEN`, `ADMIN_LISTEN`.
  */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
@@ -72,15 +77,19 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const folder = createFolderSource(options.configDir, options.folder)
   const running = options.registries === undefined ? undefined : runBridge(options.registries)
   const registries = running === undefined ? undefined : createRegistrySource(running.bridge, running.started)
+  const istiod = options.istiod === undefined ? undefined : createMcpSource(options.istiod)
   const closeSources = async (): Promise<void> => {
-    await Promise.all([folder.close(), registries?.close(), running?.close()])
+    await Promise.all([folder.close(), registries?.close(), running?.close(), istiod?.close()])
   }
   let admin: AdminServer | undefined
   try {
     // Read first: a proxy that comes back to a restarted control plane must not be told that everything is gone.
     await folder.start((updates) => pipeline.accept(updates))
     await registries?.start((updates) => pipeline.accept(updates))
-    const server = await createAdsServer({ provider: pipeline.output, listen: options.xds })
+    await istiod?.start((updates) => pipeline.accept(updates))
+    const mcp = createMcpOutput()
+    const provider = withMcp(pipeline.output, mcp, () => feed(mcp, pipeline))
+    const server = await createAdsServer({ provider, listen: options.xds })
     try {
       const pages = [...createPages({ pipeline, server, bridge: running?.bridge })]
       if (running !== undefined) pages.push(...registryPages(running.bridge))

@@ -8,7 +8,7 @@ import { originOf, type Report, reportId } from './mesh/findings.ts'
 import { createMesh, type Mesh, type ObjectChange } from './mesh/mesh.ts'
 import { type AdsOutput, createAdsOutput } from './outputs/ads.ts'
 import type { OriginUpdate } from './sources/source.ts'
-import { createStore, type Store } from './store/store.ts'
+import { createStore, type Store, type StoreChange } from './store/store.ts'
 import type { VipAllocator } from './vip/allocator.ts'
 
 const log = getLogger(['aeraki', 'control-plane'])
@@ -23,6 +23,8 @@ export interface Pipeline {
    * to date from then on; `listener` is told every change that follows.
    */
   generated(listener?: (changes: ObjectChanges) => void): GeneratedObjects
+  /** Tells every change of the store that follows, when the mesh is made of it already. */
+  subscribe(listener: (changes: readonly StoreChange[]) => void): void
   /** Of loading, of the store, and of the mesh, now. */
   diagnostics(): Diagnostic[]
   /** Batches that changed at least one object. */
@@ -55,6 +57,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   let said = new Set<string>()
   let generated: GeneratedObjects | undefined
   const listeners = new Set<(changes: ObjectChanges) => void>()
+  const followers = new Set<(changes: readonly StoreChange[]) => void>()
 
   const reports = (): Report[] => [...mesh.reports(), ...filters.reports(), ...output.reports()]
 
@@ -69,6 +72,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         generated.publish(mesh.everything())
       }
       return generated
+    },
+    subscribe(listener) {
+      followers.add(listener)
     },
     accept(updates) {
       const startedAt = performance.now()
@@ -92,6 +98,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       const written = generated?.publish(change)
       output.publish(change, patches)
       if (written !== undefined) for (const listener of listeners) listener(written)
+      for (const follower of followers) follower(changes)
       lastMs = performance.now() - startedAt
       totalMs += lastMs
       log.info('{objects} objects changed, {services} services recomputed', {

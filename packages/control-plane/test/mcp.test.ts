@@ -5,7 +5,6 @@ import { create, fromBinary } from '@bufbuild/protobuf'
 import { AnySchema } from '@bufbuild/protobuf/wkt'
 import { loadResources, loadValue } from '@aeraki/api'
 import { createAdsServer, type Resource, StaticProvider } from '@aeraki/xds'
-import { NodeSchema } from '@aeraki/xds/gen/envoy/config/core/v3/base_pb.ts'
 import { ResourceSchema } from '@aeraki/xds/gen/istio/mcp/v1alpha1/resource_pb.ts'
 import { collectionsOf, isMcpKind, kindOfCollection, mcpKinds } from '../src/mcp/collections.ts'
 import { fromMcp, mcpName, type McpObject, toMcp } from '../src/mcp/objects.ts'
@@ -224,11 +223,9 @@ function asCollections(provider: StaticProvider, versions: readonly string[]) {
   }
 }
 
-const apiNode = create(NodeSchema, { id: 'sidecar~127.0.0.1~a.b~b.svc.cluster.local', metadata: { GENERATOR: 'api' } })
-
 function follow(t: TestContext, port: number) {
   const updates: OriginUpdate[] = []
-  const source = createMcpSource({ target: `127.0.0.1:${port}`, node: apiNode, backoff: { baseMs: 5, maxMs: 20 } })
+  const source = createMcpSource({ target: `127.0.0.1:${port}`, backoff: { baseMs: 5, maxMs: 20 } })
   t.after(() => source.close())
   return {
     updates,

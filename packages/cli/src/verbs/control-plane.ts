@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs'
+import type { ControlPlaneOptions } from '@aeraki/control-plane'
 import type { BridgeConfig } from '@aeraki/registries'
 import { readAddress } from '../arguments.ts'
-import type { Command } from '../command.ts'
+import type { Arguments, Command } from '../command.ts'
 import { untilTerminated } from '../signals.ts'
 import { UsageError } from '../usage.ts'
 
@@ -17,6 +19,10 @@ export const command: Command = {
     xds: { type: 'string', value: 'HOST:PORT', default: '127.0.0.1:15010', help: 'where proxies connect' },
     admin: { type: 'string', value: 'HOST:PORT', default: '127.0.0.1:15014', help: 'the admin pages' },
     registries: { type: 'string', value: 'FILE', help: 'registries whose services are in the mesh, too' },
+    istiod: { type: 'string', value: 'HOST:PORT', help: 'an istiod whose configuration is in the mesh, too' },
+    'istiod-ca': { type: 'string', value: 'FILE', help: 'PEM: whom its certificate has to come from' },
+    'istiod-cert': { type: 'string', value: 'FILE', help: 'PEM: who we are, of its root namespace' },
+    'istiod-key': { type: 'string', value: 'FILE', help: 'PEM: the key of that' },
     state: { type: 'string', value: 'FILE', help: 'where allocated addresses are kept (default: in DIR)' },
   },
   examples: ['aeraki control-plane --config my-mesh/', 'aeraki control-plane --config my-mesh/ --xds 127.0.0.1:0'],
@@ -35,6 +41,7 @@ export const command: Command = {
       xds,
       admin,
       registries,
+      istiod: readIstiod(args),
       ...(stateFile === undefined ? {} : { stateFile }),
     })
     // Whoever reads that it is ready may end it at once.
@@ -44,6 +51,43 @@ export const command: Command = {
     await controlPlane.close()
     return 0
   },
+}
+
+/** Undefined: none is asked for. */
+function readIstiod(args: Arguments): ControlPlaneOptions['istiod'] {
+  const target = args.text('istiod')
+  const [ca, cert, key] = ['istiod-ca', 'istiod-cert', 'istiod-key'].map((option) => readPem(args, option))
+  if ((cert === undefined) !== (key === undefined))
+    throw new UsageError('--istiod-cert and --istiod-key go together', NAME)
+  const tls = [ca, cert, key].some((pem) => pem !== undefined)
+  if (target === undefined) {
+    if (tls) throw new UsageError('give the istiod that the certificates are for: --istiod HOST:PORT', NAME)
+    return undefined
+  }
+  return {
+    target,
+    ...(tls
+      ? {
+          tls: {
+            ...(ca === undefined ? {} : { ca }),
+            ...(cert === undefined || key === undefined ? {} : { cert, key }),
+          },
+        }
+      : {}),
+  }
+}
+
+function readPem(args: Arguments, option: string): string | undefined {
+  const file = args.text(option)
+  if (file === undefined) return undefined
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new UsageError(
+      `--${option}: ${file} can't be read (${error instanceof Error ? error.message : String(error)})`,
+      NAME,
+    )
+  }
 }
 
 async function loadRegistries(file: string): Promise<BridgeConfig> {

@@ -121,10 +121,16 @@ function sizeOf(resource: Resource | undefined): number {
   return resource?.any.value.length ?? 0
 }
 
-/** One provider for both sorts of clients. */
-export function withMcp(proxies: ResourceProvider, mcp: McpOutput): ResourceProvider {
+/** One provider for both sorts of clients. `fill` is called once, before the first client of configuration is answered. */
+export function withMcp(proxies: ResourceProvider, mcp: McpOutput, fill: () => void): ResourceProvider {
+  let filled = false
   return {
-    connect: (node) => (isMcpClient(node) ? mcp.view : proxies.connect(node)),
+    connect(node) {
+      if (!isMcpClient(node)) return proxies.connect(node)
+      if (!filled) fill()
+      filled = true
+      return mcp.view
+    },
     onChange(listener) {
       const stops = [proxies.onChange(listener), mcp.onChange(listener)]
       return () => {

@@ -2,11 +2,12 @@
  * A server of configuration over MCP-over-xDS: istiod, or any other that speaks it. What was learnt is kept while the
  * connection is down; what is gone after a reconnect goes then.
  */
-import { type Diagnostic, loadValue } from '@aeraki/api'
+import { type Diagnostic, type LoadedObject, loadValue } from '@aeraki/api'
 import { getLogger } from '@logtape/logtape'
+import { create } from '@bufbuild/protobuf'
 import type { Any } from '@bufbuild/protobuf/wkt'
 import { type AdsClient, type ClientState, type ClientTls, createAdsClient, type Update } from '@aeraki/xds'
-import type { Node } from '@aeraki/xds/gen/envoy/config/core/v3/base_pb.ts'
+import { type Node, NodeSchema } from '@aeraki/xds/gen/envoy/config/core/v3/base_pb.ts'
 import { collectionsOf, type McpKind, mcpKinds } from '../mcp/collections.ts'
 import { fromMcp } from '../mcp/objects.ts'
 import type { OriginUpdate, Source, SourceListener } from './source.ts'
@@ -17,8 +18,8 @@ export interface McpSourceOptions {
   /** `host:port`; istiod's is 15012 with TLS, or 15010 without where it allows that. */
   readonly target: string
   readonly tls?: ClientTls | undefined
-  /** Its metadata has to say `GENERATOR: api`, by which istiod knows that configuration is asked for. */
-  readonly node: Node
+  /** Default: of the pod, as POD_NAME, POD_NAMESPACE and POD_IP of the environment say. */
+  readonly node?: Node | undefined
   /** First and longest pause between attempts to connect. Default 500 ms and 30 s. */
   readonly backoff?: { readonly baseMs: number; readonly maxMs: number }
 }
@@ -31,6 +32,12 @@ interface Served {
 
 /** By name. */
 type Objects = ReadonlyMap<string, Served>
+
+const scheme = 'mcp://'
+
+export function isFromMcp({ source }: LoadedObject): boolean {
+  return source.file.startsWith(scheme)
+}
 
 /** EnvoyFilters are what we make, not what we are made of: all kinds but that one. */
 const wanted = mcpKinds.filter((kind) => kind !== 'EnvoyFilter')
@@ -86,7 +93,7 @@ export function createMcpSource(options: McpSourceOptions): Source {
   }
 
   function originOf(kind: McpKind, name: string): string {
-    return `mcp://${target}/${kind}/${name}`
+    return `${scheme}${target}/${kind}/${name}`
   }
 
   function read(kind: McpKind, name: string, { typeUrl, any }: Served): OriginUpdate {
@@ -136,7 +143,7 @@ export function createMcpSource(options: McpSourceOptions): Source {
       })
       client = createAdsClient({
         target,
-        node: options.node,
+        node: options.node ?? podNode(process.env),
         variant: 'state-of-the-world',
         handler: { onUpdate, onState },
         ...(options.tls === undefined ? {} : { tls: options.tls }),
@@ -150,6 +157,13 @@ export function createMcpSource(options: McpSourceOptions): Source {
       await client?.close()
     },
   }
+}
+
+/** By `GENERATOR: api` istiod knows that configuration is asked for; it refuses ids of another form than a proxy's. */
+export function podNode(env: Readonly<Record<string, string | undefined>>): Node {
+  const { POD_IP: ip = '127.0.0.1', POD_NAME: name = 'aeraki', POD_NAMESPACE: namespace = 'istio-system' } = env
+  const id = `sidecar~${ip}~${name}.${namespace}~${namespace}.svc.cluster.local`
+  return create(NodeSchema, { id, metadata: { GENERATOR: 'api', NAMESPACE: namespace } })
 }
 
 function explain({ status }: Extract<ClientState, { kind: 'waiting' }>): { code: string; advice: string } {

@@ -64,10 +64,9 @@ export const thriftEnvoy: EnvoyProtocol = {
 }
 
 function filter({ cluster }: EnvoyPort, routes: Pick<ThriftProxyInit, 'routeConfig' | 'trds'>): NetworkFilter {
-  const router = {
-    name: 'envoy.filters.thrift.router',
-    configType: { case: 'typedConfig' as const, value: any(RouterSchema, {}) },
-  }
+  // By default a call that fails on its way costs the client its connection, and with it every other call.
+  const config = any(RouterSchema, { closeDownstreamOnUpstreamError: false })
+  const router = { name: 'envoy.filters.thrift.router', configType: { case: 'typedConfig' as const, value: config } }
   return {
     name: filterName,
     typeUrl: typeUrlOf(ThriftProxySchema),

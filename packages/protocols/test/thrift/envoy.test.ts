@@ -46,7 +46,10 @@ test('without a rule every call goes to the service, and a cluster that is missi
     thriftFilters: [
       {
         name: 'envoy.filters.thrift.router',
-        typedConfig: { '@type': 'type.googleapis.com/envoy.extensions.filters.network.thrift_proxy.router.v3.Router' },
+        typedConfig: {
+          '@type': 'type.googleapis.com/envoy.extensions.filters.network.thrift_proxy.router.v3.Router',
+          closeDownstreamOnUpstreamError: false,
+        },
       },
     ],
   })

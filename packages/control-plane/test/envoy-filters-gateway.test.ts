@@ -96,7 +96,7 @@ test('several servers have names of their own, and a name without namespace is o
 })
 
 test('a server that nobody uses, or two want, is reported', () => {
-  const nobody = generateYaml(entry('greeter') + router('greeter', undefined) + gateway)
+  const nobody = generateYaml(entry('greeter') + router('greeter', undefined, 'other/gateway') + gateway)
   assert.deepEqual(nobody.said, ['ENVOY_GATEWAY Gateway spec.servers[0].port'])
   assert.ok(!nobody.names.includes(filter))
 

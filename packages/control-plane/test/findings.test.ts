@@ -44,7 +44,6 @@ const virtualService = (name: string, namespace = 'default', target = host) =>
 
 describe('without effect', () => {
   const wholeKinds: [apiVersion: string, kind: string, spec: string][] = [
-    ['networking.istio.io/v1', 'Gateway', '{servers: [{port: {number: 80, name: a, protocol: TCP}, hosts: ["*"]}]}'],
     ['dubbo.aeraki.io/v1alpha1', 'DubboAuthorizationPolicy', '{action: DENY, rules: [{}]}'],
   ]
   for (const [apiVersion, kind, spec] of wholeKinds) {
@@ -85,13 +84,13 @@ describe('without effect', () => {
     })
   }
 
-  test('rate limits and gateways of a MetaRouter say so, with their place', () => {
+  test('rate limits of a MetaRouter say so, with their place', () => {
     const bucket = 'tokenBucket: {maxTokens: 1, fillInterval: 1s}'
-    const router = `{hosts: [${host}], gateways: [a/b], localRateLimit: {${bucket}}, globalRateLimit: {domain: d, rateLimitService: "outbound|1||x", descriptors: [{property: a, descriptorKey: b}]}}`
+    const router = `{hosts: [${host}], localRateLimit: {${bucket}}, globalRateLimit: {domain: d, rateLimitService: "outbound|1||x", descriptors: [{property: a, descriptorKey: b}]}}`
     const mesh = createTestMesh()
     mesh.write('a.yaml', serviceEntry({ host }))
     mesh.write('b.yaml', object('metaprotocol.aeraki.io/v1alpha1', 'MetaRouter', router))
-    const fields = ['spec.localRateLimit', 'spec.globalRateLimit', 'spec.gateways']
+    const fields = ['spec.localRateLimit', 'spec.globalRateLimit']
     assert.deepEqual(
       said(mesh),
       fields.map((field) => `MESH_UNSUPPORTED_FIELD ${field}`),

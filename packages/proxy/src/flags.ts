@@ -14,6 +14,7 @@ export type Flags =
       readonly logLevel: string
       readonly drainMs: number
       readonly intercept: number | undefined
+      readonly statusAddress: Address | undefined
     }
 
 /** With --bootstrap these have no effect, and saying so beats leaving them out. */
@@ -36,8 +37,10 @@ export function parseFlags(args: readonly string[]): Flags {
   if (intercept !== undefined && !(/^\d{1,5}$/.test(intercept) && Number(intercept) <= 65_535)) {
     throw invalid(`--intercept "${intercept}": give a port, such as 15001`)
   }
+  const status = values.get('status-address')
   return {
     kind: 'run',
+    statusAddress: status === undefined ? undefined : address('status-address', status),
     intercept: intercept === undefined ? undefined : Number(intercept),
     bootstrap: bootstrapOf(values),
     logLevel: values.get('log-level') ?? 'info',
@@ -70,10 +73,13 @@ function bootstrapOf(values: ReadonlyMap<string, string>): Bootstrap {
 }
 
 function adminAddress(text: string): Address | undefined {
-  if (text === 'off') return undefined
+  return text === 'off' ? undefined : address('admin-address', text, ', or off')
+}
+
+function address(flag: string, text: string, otherwise = ''): Address {
   const [, host = '', port = ''] = /^\[?(.*?)\]?:(\d{1,5})$/.exec(text) ?? []
   if (host === '' || Number(port) > 65_535)
-    throw invalid(`--admin-address "${text}": give HOST:PORT, such as 127.0.0.1:15000, or off`)
+    throw invalid(`--${flag} "${text}": give HOST:PORT, such as 127.0.0.1:15000${otherwise}`)
   return { host, port: Number(port) }
 }
 

@@ -26,7 +26,8 @@ async function main(args: readonly string[]): Promise<void> {
     runtime: bun === undefined ? `Node ${process.versions.node}` : `Bun ${bun}`,
     pid: process.pid,
   })
-  const proxy = await startProxy({ bootstrap: flags.bootstrap, logLevels, intercept: flags.intercept })
+  const { bootstrap, intercept, statusAddress } = flags
+  const proxy = await startProxy({ bootstrap, logLevels, intercept, statusAddress })
   stopOnSignals(proxy, flags.drainMs)
 }
 

@@ -4,7 +4,8 @@
  */
 import { getLogger } from '@logtape/logtape'
 import { createAdsClient, type AdsClient, type AdsClientOptions } from '@aeraki/xds'
-import { startAdmin, type Admin } from './admin/server.ts'
+import type { AdminContext } from './admin/context.ts'
+import { startAdmin, startStatus, type Admin } from './admin/server.ts'
 import type { Bootstrap } from './config/bootstrap.ts'
 import { Configuration, type ConfigurationOptions } from './config/configuration.ts'
 import { formatAddress } from './config/from-common.ts'
@@ -26,6 +27,8 @@ export interface ProxyOptions {
   readonly configuration?: ConfigurationOptions
   /** Port of transparent interception; 0 picks one. Undefined: none. Needs iptables, and root or CAP_NET_ADMIN. */
   readonly intercept?: number | undefined
+  /** Where `/ready` and `/stats/prometheus` are for everybody to see. Undefined: nowhere. */
+  readonly statusAddress?: Address | undefined
   /** For tests. */
   readonly runtime?: Runtime
   readonly connect?: (options: AdsClientOptions) => AdsClient
@@ -37,6 +40,7 @@ export type ProxyState = 'LIVE' | 'DRAINING' | 'PRE_INITIALIZING' | 'INITIALIZIN
 export interface RunningProxy {
   /** Undefined: the bootstrap has no admin address. */
   readonly adminAddress: Address | undefined
+  readonly statusAddress: Address | undefined
   readonly runtime: Runtime
   readonly state: ProxyState
   /** Resolves when `state` has become LIVE: every listener serves, or has failed, or 15 s have passed. */
@@ -56,6 +60,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const proxy = new Proxy(options, options.runtime ?? createRuntime())
   try {
     if (bootstrap.adminAddress !== undefined) await proxy.startAdmin(bootstrap.adminAddress)
+    if (options.statusAddress !== undefined) await proxy.startStatus(options.statusAddress)
     if (options.intercept !== undefined) await proxy.startInterception(options.intercept)
   } catch (error) {
     await proxy.close(0)
@@ -73,6 +78,7 @@ class Proxy implements RunningProxy {
   readonly #resources = new ResourceLog()
   readonly #startedAt = new Date()
   #admin: Admin | undefined
+  #status: Admin | undefined
   #client: AdsClient | undefined
   #interceptor: Interceptor | undefined
   #subscriptions: Subscriptions | undefined
@@ -104,13 +110,27 @@ class Proxy implements RunningProxy {
     return this.#admin?.address
   }
 
+  get statusAddress(): Address | undefined {
+    return this.#status?.address
+  }
+
   get state(): ProxyState {
     return this.#state
   }
 
   async startAdmin(address: Address): Promise<void> {
+    this.#admin = await startAdmin(address, this.#context())
+    log.info('admin pages on http://{address}/', { address: formatAddress(this.#admin.address) })
+  }
+
+  async startStatus(address: Address): Promise<void> {
+    this.#status = await startStatus(address, this.#context())
+    log.info('status pages on http://{address}/', { address: formatAddress(this.#status.address) })
+  }
+
+  #context(): AdminContext {
     const { bootstrap, logLevels } = this.#options
-    this.#admin = await startAdmin(address, {
+    return {
       bootstrap,
       logLevels,
       runtime: this.runtime,
@@ -120,8 +140,7 @@ class Proxy implements RunningProxy {
       controlPlane: () => this.#subscriptions?.state,
       warming: () => this.#configuration.warming(),
       intercepted: () => this.#interceptor?.stats,
-    })
-    log.info('admin pages on http://{address}/', { address: formatAddress(this.#admin.address) })
+    }
   }
 
   async startInterception(port: number): Promise<void> {
@@ -158,6 +177,7 @@ class Proxy implements RunningProxy {
     await this.#interceptor?.close()
     await this.runtime.close(graceMs)
     await this.#admin?.close()
+    await this.#status?.close()
   }
 
   #connect(controlPlane: NonNullable<Bootstrap['controlPlane']>): void {

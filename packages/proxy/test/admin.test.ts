@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { after, describe, test } from 'node:test'
-import { startAdmin, type Admin } from '../src/admin/server.ts'
+import { startAdmin, startStatus, type Admin } from '../src/admin/server.ts'
 import type { AdminContext } from '../src/admin/context.ts'
 import { parseBootstrap } from '../src/config/bootstrap-file.ts'
 import { clusterFromXds } from '../src/config/from-cluster.ts'
@@ -61,7 +61,7 @@ static_resources: {clusters: [{name: fixed, load_assignment: {cluster_name: fixe
 const admins: Admin[] = []
 after(() => Promise.all(admins.map((admin) => admin.close())))
 
-async function start(overrides: Partial<AdminContext> = {}, host = '127.0.0.1') {
+async function start(overrides: Partial<AdminContext> = {}, host = '127.0.0.1', open = startAdmin) {
   const runtime = new SnapshotRuntime()
   const resources = new ResourceLog()
   const state: { now: ProxyState } = { now: 'LIVE' }
@@ -79,7 +79,7 @@ async function start(overrides: Partial<AdminContext> = {}, host = '127.0.0.1') 
   })
   resources.accept('routes', 'r', { source: 'dynamic', version: 'v9', any: pack(routes('r', 'c')) })
   resources.refuse('routes', 'r', { version: 'v10', any: pack(routes('r', 'bad')), details: 'routes "r": no' })
-  const admin = await startAdmin(
+  const admin = await open(
     { host, port: 0 },
     {
       bootstrap,
@@ -228,6 +228,17 @@ describe('admin pages', () => {
       socket.resume()
     })
     assert.equal((await get('/ready')).status, 200)
+  })
+
+  test('on the status address are only those that show no configuration and change nothing', async () => {
+    const { get } = await start({}, '127.0.0.1', startStatus)
+    assert.equal((await get('/ready')).status, 200)
+    assert.match((await get('/stats/prometheus')).text, /^envoy_server_live 1$/m)
+    for (const page of ['/', '/config_dump', '/clusters', '/stats', '/server_info', '/logging']) {
+      assert.equal((await get(page)).status, 404, page)
+    }
+    assert.equal((await get('/logging?level=debug', 'POST')).status, 404)
+    assert.equal((await get('/ready', 'POST')).status, 405)
   })
 
   test('on a port that is taken are an error with the remedy', async () => {

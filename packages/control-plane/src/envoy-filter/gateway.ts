@@ -6,39 +6,34 @@
  *   aeraki-gateway-outbound-<gateway>.<namespace>-<port>   listener 0.0.0.0_<port>
  *   aeraki-vs-<namespace>.<gateway>-<port>
  *
- * A listener of a layer-4 port has one route table, so of several MetaRouters for one port the oldest has it.
+ * What is exposed on which port: mesh/exposure.ts.
  */
-import { canonicalHost, type ObjectOf, protocolOfPort } from '@aeraki/api'
+import type { ObjectOf } from '@aeraki/api'
 import { envoyProtocolByName } from '@aeraki/protocols/envoy'
 import { type Finding, originOf, type Report, reportId } from '../mesh/findings.ts'
-import type { Mesh } from '../mesh/mesh.ts'
-import type { Service, ServicePort } from '../mesh/model.ts'
+import { exposuresOf, type GatewayServer, isOurServer } from '../mesh/exposure.ts'
 import { inlineFilters } from './delivery.ts'
 import { envoyFilter, filterPatches, type GeneratedObject, objectName, ownerLabel } from './object.ts'
 import { envoyPort } from './port.ts'
 import type { Built, BuildContext } from './service.ts'
 
 type Gateway = ObjectOf<'Gateway'>
-type Server = NonNullable<Gateway['spec']['servers']>[number]
-type Router = ObjectOf<'MetaRouter'>
 
 export function buildGatewayFilters(gateway: Gateway, context: BuildContext): Built {
   const facts = new Set<string>()
   const reports = new Map<string, Report>()
   const report = (each: Report): void => void reports.set(reportId(each), each)
   const objects = (gateway.spec.servers ?? []).flatMap((server, index) =>
-    isOurs(server) ? serverObjects({ gateway, server, field: `spec.servers[${index}]`, context, facts, report }) : [],
+    isOurServer(server)
+      ? serverObjects({ gateway, server, field: `spec.servers[${index}]`, context, facts, report })
+      : [],
   )
   return { objects, routes: [], reports: [...reports.values()], facts }
 }
 
-function isOurs({ port }: Server): boolean {
-  return protocolOfPort({ name: port.name }) !== undefined
-}
-
 interface ServerInput {
   readonly gateway: Gateway
-  readonly server: Server
+  readonly server: GatewayServer
   readonly field: string
   readonly context: BuildContext
   readonly facts: Set<string>
@@ -52,16 +47,14 @@ function serverObjects(input: ServerInput): GeneratedObject[] {
   const say = (finding: Omit<Finding, 'code' | 'severity'>): void =>
     report({ about: originOf(gateway), finding: { severity: 'warning', code: 'ENVOY_GATEWAY', ...finding } })
 
-  const candidates = mesh.inputs
-    .routersOfGateway(namespace, name)
-    .flatMap((router) => exposed(router, server.port.number, mesh, facts))
+  const candidates = exposuresOf(mesh, gateway, server, ({ envoy }) => envoy !== undefined, facts)
   const [chosen, ...others] = candidates
   if (chosen === undefined) {
     say({
       field: `${field}.port`,
       value: server.port.number,
       message: 'no MetaRouter exposes a service on this port: nothing is served there',
-      remedy: `write gateways: [${namespace}/${name}] into a MetaRouter that has a destination with this port number`,
+      remedy: `write gateways: [${namespace}/${name}] into a MetaRouter that has a destination with this port number, or with none`,
     })
     return []
   }
@@ -117,26 +110,4 @@ function serverObjects(input: ServerInput): GeneratedObject[] {
       },
     },
   ]
-}
-
-/** What a MetaRouter exposes on a gateway's port: its service, where one of its destinations has this port. */
-function exposed(
-  router: Router,
-  number: number,
-  mesh: Mesh,
-  facts: Set<string>,
-): { router: Router; service: Service; port: ServicePort }[] {
-  const leadsTo = (router.spec.routes ?? []).some(({ route }) =>
-    route.some(({ destination }) => destination.port?.number === number),
-  )
-  const host = canonicalHost(router.spec.hosts[0] ?? '')
-  facts.add(`host:${host}`)
-  facts.add(`routing:${host}`)
-  const [service] = mesh.servicesOfHost(host)
-  if (!leadsTo || service === undefined) return []
-  facts.add(`built:${service.key}`)
-  const ours = service.ports.filter(({ envoy }) => envoy !== undefined)
-  // The name of the routes has the service's own port.
-  const port = ours.find((each) => each.number === number) ?? (ours.length === 1 ? ours[0] : undefined)
-  return port === undefined ? [] : [{ router, service, port }]
 }

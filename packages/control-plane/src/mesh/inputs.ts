@@ -56,8 +56,8 @@ export interface MeshInputs {
   routersOfGateway(namespace: string, name: string): readonly ObjectOf<'MetaRouter'>[]
   /** Oldest first. Of a kind that some protocol's `policyKinds` names. */
   policiesOf<K extends Kind>(kind: K, namespace: string): readonly ObjectOf<K>[]
-  /** Of every Gateway that is there. */
-  gatewayFacts(): string[]
+  /** By namespace and name. */
+  gateways(): readonly ObjectOf<'Gateway'>[]
   objectOf(kind: string, namespace: string, name: string): LoadedObject | undefined
   /** What converting the objects had to say. */
   reports(): Report[]
@@ -85,6 +85,7 @@ export function createMeshInputs(): MeshInputs {
   const protocols = new Index<ObjectOf<'ApplicationProtocol'>>()
   const ruled = new Map<string, Rule>()
   const routers = new Index<ObjectOf<'MetaRouter'>>()
+  const gateways = new Map<string, ObjectOf<'Gateway'>>()
   const gatewayRouters = new Index<ObjectOf<'MetaRouter'>>()
   const policies = new Index<LoadedObject>()
 
@@ -141,6 +142,8 @@ export function createMeshInputs(): MeshInputs {
       protocols.set(object.spec.protocol, id, present ? object : undefined)
       facts.add(`protocol:${object.spec.protocol}`)
     } else if (isKind(object, 'Gateway')) {
+      if (present) gateways.set(id, object)
+      else gateways.delete(id)
       facts.add(`gateway:${namespace}/${object.metadata.name}`)
     } else if (isKind(object, 'Secret')) {
       facts.add(`secret:${namespace}/${object.metadata.name}`)
@@ -221,10 +224,7 @@ export function createMeshInputs(): MeshInputs {
         .filter((object): object is LoadedObject & ObjectOf<K> => object.kind === kind)
         .toSorted(compareAge),
     codecOf: (protocol) => protocols.get(protocol).toSorted(compareAge)[0]?.spec.codec,
-    gatewayFacts: () =>
-      [...objects.values()]
-        .filter((object) => isKind(object, 'Gateway'))
-        .map(({ metadata: { namespace, name } }) => `gateway:${namespace}/${name}`),
+    gateways: () => [...gateways].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, gateway]) => gateway),
     objectOf: (kind, namespace, name) => objects.get(keyOf({ kind, metadata: { namespace, name } })),
     reports: () => [...[...reports.values()].flat(), ...rulesOfNobody()],
   }

@@ -22,7 +22,7 @@ export interface Mesh {
   /** The oldest ServiceEntry that speaks of it. */
   entryOf(key: ServiceKey): ObjectOf<'ServiceEntry'> | undefined
   /** What it is made from, for those who make more of it. Who reads it notes the fact and looks for it in `MeshChange`. */
-  readonly inputs: Pick<MeshInputs, 'routerFor' | 'routersOfGateway' | 'policiesOf' | 'objectOf'>
+  readonly inputs: Pick<MeshInputs, 'routerFor' | 'routersOfGateway' | 'gateways' | 'policiesOf' | 'objectOf'>
   /** What is to be said of objects that are valid in themselves. */
   reports(): Report[]
   /** With the place where the object stands now. */
@@ -120,7 +120,7 @@ export function createMesh(vips: VipAllocator, rootNamespace: string): Mesh {
     },
     everything: () => ({
       services: [...built.values()].map(({ service }) => ({ before: undefined, after: service, parts: allParts })),
-      facts: new Set(inputs.gatewayFacts()),
+      facts: new Set(inputs.gateways().map(({ metadata: { namespace, name } }) => `gateway:${namespace}/${name}`)),
     }),
     inputs,
     services: () => [...built.values()].map(({ service }) => service),

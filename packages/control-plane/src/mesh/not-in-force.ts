@@ -26,18 +26,11 @@ const policies = ['spec.trafficPolicy', 'spec.subsets[].trafficPolicy']
 const portPolicies = policies.map((policy) => `${policy}.portLevelSettings[]`)
 
 const byKind: Partial<Record<Kind, readonly Field[]>> = {
-  MetaRouter: [
-    ...(['spec.localRateLimit', 'spec.globalRateLimit'] as const).map((path) => ({
-      path,
-      message: 'rate limits are not in force in standalone mode: no request is refused',
-      remedy: remove,
-    })),
-    {
-      path: 'spec.gateways',
-      message: 'there are no gateways in standalone mode; the routes hold for the proxies of clients alone',
-      remedy: remove,
-    },
-  ],
+  MetaRouter: ['spec.localRateLimit', 'spec.globalRateLimit'].map((path) => ({
+    path,
+    message: 'rate limits are not in force in standalone mode: no request is refused',
+    remedy: remove,
+  })),
   VirtualService: [
     ...fields(['spec'], ['tls']),
     {
@@ -84,12 +77,18 @@ const byKind: Partial<Record<Kind, readonly Field[]>> = {
       remedy: 'write it in the trafficPolicy of the rule',
     })),
   ],
+  Gateway: [
+    {
+      path: 'spec.servers[].tls',
+      message: 'MetaProtocol Proxies end no TLS: the server is not served by them',
+      remedy: 'serve it by an Istio ingress gateway, or remove tls',
+    },
+  ],
   ServiceEntry: [...fields(['spec'], ['subjectAltNames']), ...fields(['spec.endpoints[]'], ['network'])],
   WorkloadEntry: fields(['spec'], ['network']),
 }
 
 const kinds: Partial<Record<Kind, string>> = {
-  Gateway: 'there are no gateways in standalone mode: nothing is exposed',
   DubboAuthorizationPolicy: 'access is not checked in standalone mode yet: every call is allowed',
 }
 

@@ -2,7 +2,7 @@
  * The mesh as a ResourceProvider for the ADS server. What a node gets depends on what it is: a MetaProtocol Proxy or a stock
  * Envoy. Resources are serialised once and shared by all nodes with the same view.
  */
-import type { Change, ResourceProvider } from '@aeraki/xds'
+import { type Change, type ResourceProvider, typeUrls } from '@aeraki/xds'
 import type { RouteDelivery } from '../envoy-filter/delivery.ts'
 import type { UserFilters } from '../envoy-patch/user-filters.ts'
 import type { Patch } from '../envoy-patch/patch.ts'
@@ -16,6 +16,7 @@ import { collectChange } from './changes.ts'
 import { createDirectory } from './directory.ts'
 import { addEnvoyChange } from './envoy-changes.ts'
 import { createEnvoyView } from './envoy-view.ts'
+import { gatewayListenerNames } from './gateway-listeners.ts'
 import { identify } from './node.ts'
 import { createServedFilters, type Made } from './served-filters.ts'
 import { createProxyView, type Translations } from './proxy-view.ts'
@@ -44,6 +45,9 @@ export function createAdsOutput({ mesh, rootNamespace, filters, delivery }: AdsO
   const served = createServedFilters({ mesh, rootNamespace, allocatedAddresses: true, anyWorkload: true, delivery })
   const envoyTranslations = new WeakMap<ServiceResources, { readonly made: Made; readonly resources: EnvoyResources }>()
   let servesEnvoys = false
+  let servesGateways = false
+  /** Of the listeners of all gateways, as they were at the last change. */
+  let gatewayNames: ReadonlySet<string> = new Set()
   const routeTypes = new Set<string>()
   const subscribers = new Set<(change: Change) => void>()
 
@@ -67,10 +71,25 @@ export function createAdsOutput({ mesh, rootNamespace, filters, delivery }: AdsO
     return addEnvoyChange(base, { services, patches, routeTypes }, mesh)
   }
 
+  /** What a gateway listens on hangs on many objects, and there are few gateways: all their listeners are looked at. */
+  function changeForGateways(base: Change): Change {
+    if (!servesGateways) return base
+    const listeners = new Set([...(base.get(typeUrls.listener) ?? []), ...gatewayNames])
+    gatewayNames = gatewayListenerNames(mesh)
+    for (const name of gatewayNames) listeners.add(name)
+    return listeners.size === 0 ? base : new Map([...base, [typeUrls.listener, listeners]])
+  }
+
   return {
     connect(node) {
       const identity = identify(node)
-      if (identity.dataPlane !== 'envoy') return createProxyView(identity, forProxies, translations)
+      if (identity.dataPlane !== 'envoy') {
+        if (identity.role === 'gateway') {
+          servesGateways = true
+          gatewayNames = gatewayListenerNames(mesh)
+        }
+        return createProxyView(identity, { mesh, directory: forProxies, translations })
+      }
       servesEnvoys = true
       return createEnvoyView(identity, { directory: forEnvoys, translations, filters, envoyResources })
     },
@@ -81,7 +100,7 @@ export function createAdsOutput({ mesh, rootNamespace, filters, delivery }: AdsO
     publish(change, patches) {
       forProxies.apply(change)
       forEnvoys.apply(change)
-      const names = changeForEnvoys(collectChange(change, mesh), change, patches)
+      const names = changeForEnvoys(changeForGateways(collectChange(change, mesh)), change, patches)
       if (names.size > 0) for (const subscriber of subscribers) subscriber(names)
     },
     contested: () => forProxies.contested(),

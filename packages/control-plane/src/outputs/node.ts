@@ -8,7 +8,8 @@ import type { Client } from '../translate/locality.ts'
 export interface NodeIdentity extends Client {
   readonly id: string
   readonly dataPlane: DataPlane
-  /** Empty if the node does not say. */
+  readonly role: 'sidecar' | 'gateway'
+  /** Where the workload behind it is reached. Empty for a gateway, for a proxy of clients alone, and if the node does not say. */
   readonly ip: string
   readonly namespace: string
   /** Where the app behind the inbound listeners listens; no port: the same as the listener's. */
@@ -25,16 +26,21 @@ export type DataPlane = 'metaprotocol' | 'envoy'
 const defaultNamespace = 'default'
 const metaProtocolFilter = 'envoy.filters.network.meta_protocol_proxy'
 const defaultApp = '127.0.0.1'
+/** There is no app that the proxy stands in front of. */
+const noApp = 'off'
 
 /** Node ids are Istio's: `sidecar~<ip>~<name>.<namespace>~<namespace>.svc.cluster.local`. Metadata wins over the id. */
 export function identify(node: Node): NodeIdentity {
   const metadata: JsonObject = node.metadata ?? {}
-  const [, ip = '', workload = '', domain = ''] = node.id.split('~')
+  const [type, ip = '', workload = '', domain = ''] = node.id.split('~')
+  const role = type === 'router' ? 'gateway' : 'sidecar'
+  const app = text(object(metadata['AERAKI'])?.['APP_ADDRESS']) ?? defaultApp
   const fromId = workload.includes('.') ? workload.slice(workload.lastIndexOf('.') + 1) : domain.split('.')[0]
   return {
     id: node.id,
     dataPlane: dataPlaneOf(node),
-    ip: isIP(ip) === 0 ? '' : ip,
+    role,
+    ip: role === 'gateway' || app === noApp || isIP(ip) === 0 ? '' : ip,
     namespace: text(metadata['NAMESPACE']) ?? (fromId === undefined || fromId === '' ? defaultNamespace : fromId),
     locality: {
       region: node.locality?.region ?? '',
@@ -42,7 +48,7 @@ export function identify(node: Node): NodeIdentity {
       subZone: node.locality?.subZone ?? '',
     },
     labels: strings(metadata['LABELS']),
-    app: appAddress(text(object(metadata['AERAKI'])?.['APP_ADDRESS']) ?? defaultApp),
+    app: appAddress(app),
     intercepted: interceptionModes.includes(metadata['INTERCEPTION_MODE']),
     metadata: strings(metadata),
   }

@@ -1,9 +1,11 @@
 /**
  * What a MetaProtocol Proxy sees of the mesh: the services that are exported to its namespace, as clients of that namespace
- * should use them, endpoints by its locality, and inbound listeners for those endpoints that stand at its own address.
+ * should use them, endpoints by its locality, and inbound listeners for those endpoints that stand at its own address. A
+ * gateway has the listeners of the Gateways that select it instead.
  */
 import { type NodeView, type Resource, typeUrls } from '@aeraki/xds'
 import { ClusterSchema } from '@aeraki/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
+import type { Mesh } from '../mesh/mesh.ts'
 import type { Service } from '../mesh/model.ts'
 import { buildInboundCluster } from '../translate/cluster.ts'
 import { inboundCluster, inboundListener, parseCluster, parseListener, parseRouteName } from '../translate/names.ts'
@@ -11,6 +13,7 @@ import { toResource } from '../translate/resource.ts'
 import type { ServiceResources, Translation } from '../translate/service.ts'
 import { clusterNames, listenerNames, routeNames } from './changes.ts'
 import type { Directory } from './directory.ts'
+import { createGatewayListeners } from './gateway-listeners.ts'
 import { appFor, type NodeIdentity } from './node.ts'
 
 export interface Translations {
@@ -19,13 +22,22 @@ export interface Translations {
   for(service: Service, namespace: string): ServiceResources
 }
 
-export function createProxyView(identity: NodeIdentity, directory: Directory, translations: Translations): NodeView {
+export interface ProxyViewContext {
+  readonly mesh: Mesh
+  readonly directory: Directory
+  readonly translations: Translations
+}
+
+export function createProxyView(identity: NodeIdentity, context: ProxyViewContext): NodeView {
+  const { mesh, directory, translations } = context
   const { namespace, ip } = identity
+  const gateway = identity.role === 'gateway' ? createGatewayListeners(identity, mesh) : undefined
   const inboundClusters = new Map<number, Resource>()
 
   function get(typeUrl: string, name: string): Resource | undefined {
     switch (typeUrl) {
       case typeUrls.listener: {
+        if (gateway !== undefined) return gateway.get(name)
         const parsed = parseListener(name)
         if (parsed === undefined) return undefined
         if (parsed.direction === 'inbound') return inbound(parsed.address, parsed.port)
@@ -93,6 +105,7 @@ export function createProxyView(identity: NodeIdentity, directory: Directory, tr
       const inboundPorts = directory.inboundPorts(ip)
       switch (typeUrl) {
         case typeUrls.listener:
+          if (gateway !== undefined) return gateway.names()
           return [...inboundPorts.map((port) => inboundListener(ip, port)), ...outboundListeners()]
         case typeUrls.cluster:
           return [...inboundPorts.map(inboundCluster), ...outboundClusters()]

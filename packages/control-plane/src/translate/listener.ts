@@ -12,17 +12,21 @@ import { toAny } from './resource.ts'
 
 export interface OutboundListener {
   readonly host: string
+  /** Of the service; its routes are named after it. */
   readonly port: number
   readonly protocol: PortProtocol
   readonly address: ServiceAddress
+  /** Where it is another one than the service's. */
+  readonly listenPort?: number
   /** Undefined: silent connections stay. */
   readonly idleTimeoutMs: number | undefined
 }
 
-export function buildOutboundListener({ host, port, protocol, address, idleTimeoutMs }: OutboundListener): Listener {
+export function buildOutboundListener(wanted: OutboundListener): Listener {
+  const { host, port, protocol, address, listenPort = port, idleTimeoutMs } = wanted
   return create(ListenerSchema, {
-    name: outboundListener(address.address, port),
-    address: socketAddress(address.address, port),
+    name: outboundListener(address.address, listenPort),
+    address: socketAddress(address.address, listenPort),
     trafficDirection: TrafficDirection.OUTBOUND,
     ...(address.substitute === undefined
       ? {}

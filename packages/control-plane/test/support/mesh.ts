@@ -16,6 +16,8 @@ export interface TestMesh extends Pipeline {
 }
 
 export interface NodeOptions {
+  /** Default: sidecar. */
+  readonly type?: 'sidecar' | 'router'
   readonly ip?: string
   readonly namespace?: string
   readonly locality?: { region: string; zone?: string; subZone?: string }
@@ -48,9 +50,10 @@ export function createTestMesh({ vips = createVipAllocator(), delivery }: MeshOp
   })
 }
 
-export function testNode({ ip = '127.0.9.9', namespace = 'default', locality, labels, appAddress }: NodeOptions): Node {
+export function testNode(options: NodeOptions): Node {
+  const { type = 'sidecar', ip = '127.0.9.9', namespace = 'default', locality, labels, appAddress } = options
   return create(NodeSchema, {
-    id: `sidecar~${ip}~client.${namespace}~${namespace}.svc.cluster.local`,
+    id: `${type}~${ip}~client.${namespace}~${namespace}.svc.cluster.local`,
     ...(locality === undefined ? {} : { locality }),
     metadata: {
       NAMESPACE: namespace,

@@ -64,21 +64,36 @@ const routes: ReadonlyMap<string, readonly Route[]> = new Map<string, readonly R
   ],
 ])
 
+/** What others may see: probes of the orchestrator, and Prometheus. None of it changes anything or shows configuration. */
+const statusRoutes: typeof routes = new Map(
+  [...routes].filter(([path]) => ['/ready', '/stats/prometheus'].includes(path)),
+)
+
 const log = getLogger(['aeraki', 'proxy', 'admin'])
 
-/** Rejects with `AerakiError` PROXY_ADMIN_BIND_FAILED. */
+/** All pages. Rejects with `AerakiError` PROXY_ADMIN_BIND_FAILED. */
 export async function startAdmin(address: Address, context: AdminContext): Promise<Admin> {
+  const admin = await serve(address, routes, context)
+  if (!isLoopback(address.host)) {
+    log.warn('the admin pages are on {address}: whoever reaches it may read the configuration and change the log', {
+      address: formatAddress(admin.address),
+    })
+  }
+  return admin
+}
+
+/** Only what is for everybody to see. Rejects with `AerakiError` PROXY_ADMIN_BIND_FAILED. */
+export function startStatus(address: Address, context: AdminContext): Promise<Admin> {
+  return serve(address, statusRoutes, context)
+}
+
+async function serve(address: Address, pages: typeof routes, context: AdminContext): Promise<Admin> {
   const server = createServer({ maxHeaderSize: maxHeaderBytes }, (request, response) =>
-    answer(context, request, response),
+    answer(pages, context, request, response),
   )
   server.headersTimeout = 10_000
   server.requestTimeout = 10_000
   const bound = await listen(server, address)
-  if (!isLoopback(address.host)) {
-    log.warn('the admin pages are on {address}: whoever reaches it may read the configuration and change the log', {
-      address: formatAddress(bound),
-    })
-  }
   return {
     address: bound,
     close: () =>
@@ -95,7 +110,7 @@ function listen(server: Server, address: Address): Promise<Address> {
       // Bun's message lacks the code.
       const reason = cause.code ?? cause.message
       const where = formatAddress(address)
-      const remedy = 'give another --admin-address (port 0 picks one) or admin.address'
+      const remedy = 'give another --admin-address or --status-address (port 0 picks one), or admin.address'
       reject(new AerakiError('PROXY_ADMIN_BIND_FAILED', `admin pages on ${where}: ${reason}; ${remedy}`, { cause }))
     })
     server.listen(address.port, address.host, () => {
@@ -105,10 +120,10 @@ function listen(server: Server, address: Address): Promise<Address> {
   })
 }
 
-function answer(context: AdminContext, request: IncomingMessage, response: ServerResponse): void {
+function answer(pages: typeof routes, context: AdminContext, request: IncomingMessage, response: ServerResponse): void {
   // A page of another origin must not drive a browser to change anything here: DNS rebinding comes with its own Host.
   const page = hostAllowed(request.headers.host)
-    ? dispatch(context, request)
+    ? dispatch(pages, context, request)
     : textPage('unknown Host: use an IP address or localhost', 403)
   response.writeHead(page.status, {
     'content-type': page.type ?? 'text/plain; charset=utf-8',
@@ -120,10 +135,10 @@ function answer(context: AdminContext, request: IncomingMessage, response: Serve
   request.resume()
 }
 
-function dispatch(context: AdminContext, request: IncomingMessage): Page {
+function dispatch(pages: typeof routes, context: AdminContext, request: IncomingMessage): Page {
   const url = URL.parse(request.url ?? '/', 'http://admin')
   if (url === null) return textPage('not a URL', 400)
-  const found = routes.get(url.pathname)
+  const found = pages.get(url.pathname)
   if (found === undefined) return textPage(`no page ${url.pathname}; / lists them all`, 404)
   const method = request.method === 'HEAD' ? 'GET' : request.method
   const route = found.find((each) => each.method === method)

@@ -33,7 +33,14 @@ export { startRelay, type Relay } from './relay.ts'
 export { freePort, freePorts } from './ports.ts'
 export { startRedisCluster, type RedisCluster, type RedisClusterOptions } from './redis/cluster.ts'
 export { startRedisServer, type RedisServer, type RedisServerOptions } from './redis/server.ts'
-export { redisBenchmark, redisCli, redisCliSession, type BenchmarkOptions, type RedisLogin } from './redis/tools.ts'
+export {
+  redisBenchmark,
+  redisCli,
+  redisCliSession,
+  type BenchmarkOptions,
+  type RedisLogin,
+  type TlsFiles,
+} from './redis/tools.ts'
 export { startZooKeeper, zookeeperCli, type ZooKeeperServer } from './zookeeper/server.ts'
 export { callableAddress, serverProcess, type ServerCommand, type ServerProcess } from './registries/server.ts'
 export {

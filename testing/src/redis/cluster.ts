@@ -1,13 +1,14 @@
 /** A real Redis Cluster on loopback, made by `redis-cli --cluster create`. */
 import { freePorts } from '../ports.ts'
 import { type RedisServer, startRedisServer } from './server.ts'
-import { redisCluster } from './tools.ts'
+import { redisCluster, type TlsFiles } from './tools.ts'
 
 export interface RedisClusterOptions {
   /** At least 3. */
   readonly masters: number
   readonly replicasPerMaster: number
   readonly password?: string
+  readonly tls?: TlsFiles
 }
 
 export interface RedisCluster {
@@ -18,7 +19,8 @@ export interface RedisCluster {
 
 /** Resolves when every slot is served and every replica in sync. */
 export async function startRedisCluster(options: RedisClusterOptions): Promise<RedisCluster> {
-  const { masters, replicasPerMaster, password } = options
+  const { masters, replicasPerMaster, password, tls } = options
+  const access = { ...(password === undefined ? {} : { password }), ...(tls === undefined ? {} : { tls }) }
   const busPorts = await freePorts(masters * (1 + replicasPerMaster))
   const nodes: RedisServer[] = []
   const stop = async (): Promise<void> => {
@@ -33,12 +35,12 @@ export async function startRedisCluster(options: RedisClusterOptions): Promise<R
         ['cluster-node-timeout', '5000'],
         ['repl-diskless-sync-delay', '0'],
       ]
-      nodes.push(await startRedisServer({ config, ...(password === undefined ? {} : { password }) }))
+      nodes.push(await startRedisServer({ config, ...access }))
     }
     const addresses = nodes.map(({ host, port }) => `${host}:${port}`)
     await redisCluster(
       ['create', ...addresses, '--cluster-replicas', String(replicasPerMaster), '--cluster-yes'],
-      password === undefined ? {} : { password },
+      access,
     )
     for (const node of nodes) await ready(node)
     return { nodes, stop }

@@ -4,12 +4,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from '../ports.ts'
-import { redisCli } from './tools.ts'
+import { redisCli, type TlsFiles } from './tools.ts'
 
 export interface RedisServerOptions {
   /** Default: one that is free. */
   readonly port?: number
   readonly password?: string
+  /** TLS only, on the same port; clients, replicas and the other nodes of a cluster show this certificate, too. */
+  readonly tls?: TlsFiles
   /** Further lines of redis.conf, such as `['cluster-enabled', 'yes']`. */
   readonly config?: readonly (readonly string[])[]
 }
@@ -34,11 +36,11 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
 }
 
 /** What the server said when it ended at once. */
-async function tryStart({ port = 0, password, config = [] }: RedisServerOptions): Promise<RedisServer | string> {
+async function tryStart({ port = 0, password, tls, config = [] }: RedisServerOptions): Promise<RedisServer | string> {
   const folder = mkdtempSync(join(tmpdir(), 'aeraki-redis-'))
   const at = port === 0 ? await freePort() : port
   const settings = [
-    ['port', String(at)],
+    ...(tls === undefined ? [['port', String(at)]] : tlsSettings(at, tls)),
     ['bind', '127.0.0.1'],
     ['dir', folder],
     ['save', ''],
@@ -74,14 +76,28 @@ async function tryStart({ port = 0, password, config = [] }: RedisServerOptions)
     rmSync(folder, { recursive: true, force: true })
     return said
   }
+  const access = { ...(password === undefined ? {} : { password }), ...(tls === undefined ? {} : { tls }) }
   return {
     host: '127.0.0.1',
     port: at,
-    ask: (...command) => redisCli(at, command, password === undefined ? {} : { password }),
+    ask: (...command) => redisCli(at, command, access),
     async stop() {
       child.kill('SIGKILL')
       await ended
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+function tlsSettings(port: number, { certificate, key }: TlsFiles): string[][] {
+  return [
+    ['port', '0'],
+    ['tls-port', String(port)],
+    ['tls-cert-file', certificate],
+    ['tls-key-file', key],
+    ['tls-ca-cert-file', certificate],
+    ['tls-auth-clients', 'yes'],
+    ['tls-replication', 'yes'],
+    ['tls-cluster', 'yes'],
+  ]
 }

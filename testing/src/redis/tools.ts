@@ -3,9 +3,16 @@ import { spawn } from 'node:child_process'
 
 const noWarning = '--no-auth-warning'
 
+/** Of one certificate that is its own authority. */
+export interface TlsFiles {
+  readonly certificate: string
+  readonly key: string
+}
+
 export interface RedisLogin {
   readonly password?: string
   readonly username?: string
+  readonly tls?: TlsFiles
 }
 
 /**
@@ -51,8 +58,9 @@ export function redisCluster(args: readonly string[], login: RedisLogin = {}): P
   return run('redis-cli', [...loginArguments(login), '--cluster', ...args])
 }
 
-function loginArguments({ password, username }: RedisLogin): string[] {
+function loginArguments({ password, username, tls }: RedisLogin): string[] {
   return [
+    ...(tls === undefined ? [] : ['--tls', '--cert', tls.certificate, '--key', tls.key, '--cacert', tls.certificate]),
     ...(username === undefined ? [] : ['--user', username]),
     ...(password === undefined ? [] : ['-a', password, noWarning]),
   ]

@@ -3,8 +3,12 @@
  * redis-benchmark are the clients. Who got a command is asked of the servers themselves.
  */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import type { ClientTls } from '@aeraki/api'
 import {
   needPeer,
   redisBenchmark,
@@ -487,10 +491,63 @@ describe('a Redis Cluster behind a stock Envoy', { skip }, () => {
   })
 })
 
+describe('a Redis Cluster that asks for certificates', { skip }, () => {
+  let folder: string
+  let nodes: RedisCluster
+
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'aeraki-redis-tls-'))
+    const names = ['-subj', '/CN=redis', '-addext', 'subjectAltName=DNS:redis.data,IP:127.0.0.1']
+    const files = ['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'cert.pem')]
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', ...names, ...files], { stdio: 'ignore' })
+    const tls = { certificate: join(folder, 'cert.pem'), key: join(folder, 'key.pem') }
+    nodes = await startRedisCluster({ masters: 3, replicasPerMaster: 0, tls })
+  })
+
+  after(async () => {
+    await nodes?.stop()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  test('gets the one that a DestinationRule names, from the cluster that takes the place of its own', async () => {
+    const file = (name: string): string => join(folder, name)
+    const tls: ClientTls = {
+      mode: 'MUTUAL',
+      clientCertificate: file('cert.pem'),
+      privateKey: file('key.pem'),
+      caCertificates: file('cert.pem'),
+      subjectAltNames: ['redis.data'],
+      sni: 'redis.data',
+    }
+    const services = { [cluster]: nodes.nodes.map(({ port }) => port) }
+    const yaml = destination(cluster, '{redis: {mode: CLUSTER}}')
+    await withMesh({ services, yaml, tls }, async (mesh) => {
+      const port = mesh.portOf(cluster)
+      await eventually(async () => (await redisCli(port, ['set', 'sealed', 'yes'])) === 'OK')
+      const keys = Array.from({ length: 30 }, (_, i) => `sealed-${i}`)
+      const session = keys.map((key) => `set ${key} x`)
+      assert.deepEqual(new Set((await redisCliSession(port, session)).split('\n')), new Set(['OK']))
+    })
+    // The servers' certificates are checked: where another name is asked for, Envoy does not even begin to listen.
+    await withMesh({ services, yaml, tls: { ...tls, subjectAltNames: ['other.data'] } }, async (mesh) => {
+      await eventually(async () => {
+        const failures = await mesh.envoy.stats(/^cluster\..*ssl\.fail_verify_san$/)
+        return [...failures.values()].some((count) => count > 0)
+      })
+    })
+  })
+})
+
+/** Envoy may not have found its cluster yet, and then does not even listen. */
 async function eventually(condition: () => Promise<boolean>): Promise<void> {
+  let failure: unknown
   for (let tries = 0; tries < 200; tries += 1) {
-    if (await condition()) return
+    try {
+      if (await condition()) return
+    } catch (error) {
+      failure = error
+    }
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
-  assert.fail('waited in vain')
+  throw new Error('waited in vain', { cause: failure })
 }

@@ -1,5 +1,5 @@
 /** Redis services behind a real Envoy: each translated as the control plane would, patches applied as Istio does. */
-import { type LoadedObject, loadResources } from '@aeraki/api'
+import { type ClientTls, type LoadedObject, loadResources } from '@aeraki/api'
 import { type FilterJson, needPeer, startStaticEnvoy, type StaticEnvoy } from '@aeraki/testing'
 import { redisEnvoy } from '../../src/redis/envoy.ts'
 import { chainOf } from './envoy-filters.ts'
@@ -10,6 +10,8 @@ export interface RedisMeshOptions {
   readonly services: Readonly<Record<string, readonly number[]>>
   /** RedisServices, RedisDestinations. */
   readonly yaml: string
+  /** Of a DestinationRule for every host. */
+  readonly tls?: ClientTls
   /** Decoded. */
   readonly secrets?: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
@@ -21,7 +23,7 @@ export interface RedisMesh {
   readonly findings: TestPort['findings']
 }
 
-export async function startRedisMesh({ services, yaml, secrets = {} }: RedisMeshOptions): Promise<RedisMesh> {
+export async function startRedisMesh({ services, yaml, tls, secrets = {} }: RedisMeshOptions): Promise<RedisMesh> {
   const objects = parse(yaml)
   const clusters = new Map<string, object>()
   const listeners: { name: string; filters: FilterJson[] }[] = []
@@ -35,7 +37,7 @@ export async function startRedisMesh({ services, yaml, secrets = {} }: RedisMesh
       secrets,
       upstream: {
         hasLoadBalancer: false,
-        tls: undefined,
+        tls,
         endpoints: servers.map((number) => ({ address: '127.0.0.1', port: number })),
       },
       resolve: ({ host: to, port: number = 6379 }) => (to in services ? `outbound|${number}||${to}` : undefined),

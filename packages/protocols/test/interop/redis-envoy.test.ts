@@ -510,12 +510,12 @@ describe('a Redis Cluster that asks for certificates', { skip }, () => {
   })
 
   test('gets the one that a DestinationRule names, from the cluster that takes the place of its own', async () => {
-    const file = (name: string): string => join(folder, name)
+    const certificate = join(folder, 'cert.pem')
     const tls: ClientTls = {
       mode: 'MUTUAL',
-      clientCertificate: file('cert.pem'),
-      privateKey: file('key.pem'),
-      caCertificates: file('cert.pem'),
+      clientCertificate: certificate,
+      privateKey: join(folder, 'key.pem'),
+      caCertificates: certificate,
       subjectAltNames: ['redis.data'],
       sni: 'redis.data',
     }

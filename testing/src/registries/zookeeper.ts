@@ -11,6 +11,8 @@ export interface ZookeeperServer extends ServerProcess {
 }
 
 export interface ZookeeperOptions {
+  /** Default: a free one. */
+  readonly port?: number
   /** PEM files: it then listens with TLS on a port of its own, too. */
   readonly tls?: { readonly keyAndCertificates: string; readonly authorities: string }
   /** Milliseconds; sessions can't be shorter than twice and longer than twenty times this. Default 500. */
@@ -19,9 +21,17 @@ export interface ZookeeperOptions {
   readonly settings?: readonly string[]
 }
 
+/** Debian's jar names what it needs but for TLS. */
+const classPath = ['zookeeper', 'netty-all', 'netty-codec', 'netty-resolver', 'netty-tcnative', 'slf4j-jdk14']
+  .map((name) => `/usr/share/java/${name}.jar`)
+  .join(':')
+
 /** Not started yet. */
 export async function zookeeperServer(options: ZookeeperOptions = {}): Promise<ZookeeperServer> {
-  const [port, securePort] = [await freePort(), options.tls === undefined ? undefined : await freePort()]
+  const [port, securePort] = [
+    options.port ?? (await freePort()),
+    options.tls === undefined ? undefined : await freePort(),
+  ]
   return withConfiguration(port, securePort, options, [])
 }
 
@@ -53,7 +63,7 @@ function withConfiguration(
       '-Xmx512m',
       '-Dzookeeper.jmx.log4j.disable=true',
       '-cp',
-      ['/usr/share/java/zookeeper.jar', '/usr/share/java/netty-all.jar'].join(':'),
+      classPath,
       'org.apache.zookeeper.server.quorum.QuorumPeerMain',
       join(folder, 'zoo.cfg'),
     ],

@@ -158,13 +158,13 @@ export function metricsOf(bridge: Bridge): BridgeMetric[] {
       each((r) => r.rejected),
     ),
     counter(
-      'aeraki_registry_connection_losses',
+      'aeraki_registry_connection_losses_total',
       'Connections that were lost.',
       each((r) => r.losses),
     ),
-    counter('aeraki_registry_merges', 'Hosts merged again.', one(merged)),
-    counter('aeraki_registry_changes', 'Services that changed.', one(changed)),
-    counter('aeraki_registry_removals', 'Services that went.', one(removed)),
+    counter('aeraki_registry_merges_total', 'Hosts merged again.', one(merged)),
+    counter('aeraki_registry_changes_total', 'Services that changed.', one(changed)),
+    counter('aeraki_registry_removals_total', 'Services that went.', one(removed)),
   ]
 }
 

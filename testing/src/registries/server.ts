@@ -8,7 +8,7 @@ import { join } from 'node:path'
 export interface ServerProcess {
   /** Its data; empty at first. */
   readonly folder: string
-  /** Starts it, again after `stop`; resolves when its port takes connections. */
+  /** Starts it, again after `stop`; resolves when it serves. */
   start(): Promise<void>
   /** Ends it at once, as a power cut does; its data stays. */
   stop(): Promise<void>
@@ -22,11 +22,20 @@ export interface ServerCommand {
   readonly port: number
   readonly command: (folder: string) => readonly [string, ...string[]]
   readonly env?: Readonly<Record<string, string>>
+  /** Whether it serves; default: its port takes connections. */
+  readonly serves?: (port: number) => Promise<boolean>
   /** Milliseconds to become ready; default 60 s. */
   readonly patience?: number
 }
 
-export function serverProcess({ name, port, command, env, patience = 60_000 }: ServerCommand): ServerProcess {
+export function serverProcess({
+  name,
+  port,
+  command,
+  env,
+  serves = answers,
+  patience = 60_000,
+}: ServerCommand): ServerProcess {
   const folder = mkdtempSync(join(tmpdir(), `aeraki-${name}-`))
   let child: ChildProcess | undefined
   let output = ''
@@ -56,7 +65,7 @@ export function serverProcess({ name, port, command, env, patience = 60_000 }: S
       }
       started.on('error', (error) => (output += String(error)))
       const end = Date.now() + patience
-      while (!(await answers(port))) {
+      while (!(await serves(port))) {
         if (started.exitCode !== null) throw new Error(`${name} ended: ${output}`)
         if (Date.now() > end) throw new Error(`${name} does not answer on port ${port}: ${output}`)
         await new Promise((resolve) => setTimeout(resolve, 50))

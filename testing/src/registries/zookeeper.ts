@@ -1,5 +1,6 @@
 /** Apache ZooKeeper, Debian's (the peer `zookeeper`), one server or an ensemble. */
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { freePort } from '../ports.ts'
 import { type ServerProcess, serverProcess } from './server.ts'
@@ -17,6 +18,8 @@ export interface ZookeeperOptions {
   readonly tls?: { readonly keyAndCertificates: string; readonly authorities: string }
   /** Milliseconds; sessions can't be shorter than twice and longer than twenty times this. Default 500. */
   readonly tickTime?: number
+  /** Of its JVM; default 512m. */
+  readonly heap?: string
   /** More lines for its configuration. */
   readonly settings?: readonly string[]
 }
@@ -51,16 +54,17 @@ export async function zookeeperEnsemble(): Promise<ZookeeperServer[]> {
 function withConfiguration(
   port: number,
   securePort: number | undefined,
-  { tls, tickTime = 500, settings = [] }: ZookeeperOptions,
+  { tls, tickTime = 500, heap = '512m', settings = [] }: ZookeeperOptions,
   quorum: readonly string[],
 ): ZookeeperServer {
   const server = serverProcess({
     name: 'zookeeper',
     port,
+    serves,
     command: (folder) => [
       '/usr/bin/java',
       '-XX:TieredStopAtLevel=1',
-      '-Xmx512m',
+      `-Xmx${heap}`,
       '-Dzookeeper.jmx.log4j.disable=true',
       '-cp',
       classPath,
@@ -92,4 +96,19 @@ function withConfiguration(
   ]
   writeFileSync(join(server.folder, 'zoo.cfg'), `${lines.join('\n')}\n`)
   return { ...server, port, securePort }
+}
+
+/**
+ * By the four-letter word `srvr`, which every server answers. A session that is asked for before is never given, and not
+ * refused either; the word must not be followed by the end of the connection, or it is not answered.
+ */
+function serves(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write('srvr'))
+    let said = ''
+    socket.setTimeout(1000, () => socket.destroy())
+    socket.on('data', (chunk) => (said += chunk.toString()))
+    socket.on('error', () => socket.destroy())
+    socket.once('close', () => resolve(said.includes('Mode:')))
+  })
 }

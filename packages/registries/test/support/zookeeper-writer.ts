@@ -22,6 +22,8 @@ const library = require('node-zookeeper-client') as {
 export interface ZookeeperWriter {
   /** With the nodes above it, which stay. */
   create(path: string, data?: string | Buffer, kind?: 'persistent' | 'ephemeral'): Promise<void>
+  /** The nodes above it have to be there. */
+  createBare(path: string): Promise<void>
   set(path: string, data: string): Promise<void>
   remove(path: string): Promise<void>
   close(): void
@@ -44,6 +46,7 @@ export async function zookeeperWriter(servers: string, credentials?: string): Pr
       const mode = kind === 'ephemeral' ? library.CreateMode.EPHEMERAL : library.CreateMode.PERSISTENT
       await call((done) => client.create(path, Buffer.from(data), acls, mode, done))
     },
+    createBare: (path) => call((done) => client.create(path, nothing, acls, library.CreateMode.PERSISTENT, done)),
     set: (path, data) => call((done) => client.setData(path, Buffer.from(data), -1, done)),
     remove: (path) => call((done) => client.remove(path, -1, done)),
     close: () => client.close(),

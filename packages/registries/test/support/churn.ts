@@ -1,0 +1,141 @@
+/** Many services in a real ZooKeeper, one provider of one of them replaced so many times a second. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ZookeeperServer, zookeeperServer } from '@aeraki/testing'
+import { type Bridge, createBridge } from '../../src/bridge/bridge.ts'
+import { parseBridgeConfig } from '../../src/bridge/config.ts'
+import { type FolderOutput, writeToFolder } from '../../src/outputs/folder.ts'
+import { type ZookeeperWriter, zookeeperWriter } from './zookeeper-writer.ts'
+
+export interface ChurnOptions {
+  readonly services: number
+  /** Of each service. */
+  readonly instances: number
+  /** Changes a second. */
+  readonly rate: number
+  readonly seconds: number
+  readonly onProgress?: (what: string) => void
+}
+
+export interface ChurnResult {
+  readonly changes: number
+  /** Files that the changes made to be written. */
+  readonly writes: number
+  /** From the last change until the folder had it. Milliseconds. */
+  readonly convergedMs: number
+  readonly firstReadMs: number
+  /** Hosts merged for the changes. */
+  readonly merged: number
+  /** Bytes, after each collection of garbage: when all was read, and after the changes. */
+  readonly heap: readonly [number, number]
+  readonly rss: readonly [number, number]
+}
+
+export async function churn({ services, instances, rate, seconds, onProgress }: ChurnOptions): Promise<ChurnResult> {
+  const say = onProgress ?? (() => {})
+  const folder = mkdtempSync(join(tmpdir(), 'aeraki-churn-'))
+  const server: ZookeeperServer = await zookeeperServer({ heap: '2g' })
+  let writer: ZookeeperWriter | undefined
+  let bridge: Bridge | undefined
+  let output: FolderOutput | undefined
+  try {
+    await server.start()
+    writer = await zookeeperWriter(`127.0.0.1:${server.port}`)
+    const ports = Array.from({ length: services }, () => 20_000)
+    await fill(writer, services, instances)
+    say(`${services * instances} providers registered`)
+
+    const config = { registries: [{ type: 'zookeeper', servers: [`127.0.0.1:${server.port}`], read: ['interfaces'] }] }
+    const startedAt = performance.now()
+    bridge = createBridge(parseBridgeConfig(JSON.stringify(config), 'churn'))
+    output = writeToFolder(bridge, folder)
+    await bridge.start()
+    const firstReadMs = performance.now() - startedAt
+    const heapBefore = memory()
+    const mergedBefore = bridge.counters.merged
+    const writesBefore = output.counters.written
+    say(`read and written in ${Math.round(firstReadMs)} ms; ${describe(heapBefore)}`)
+
+    const changes = rate * seconds
+    const begin = performance.now()
+    const pending: Promise<void>[] = []
+    for (let change = 0; change < changes; change++) {
+      const wait = begin + (change * 1000) / rate - performance.now()
+      if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait))
+      // A step that meets every service before it comes back to the first.
+      const index = (change * 7919) % services
+      const before = ports[index] ?? 0
+      ports[index] = before + 1
+      pending.push(replace(writer, index, before))
+      if (change % (rate * 10) === 0) say(`${change} changes; ${describe(memory())}`)
+    }
+    await Promise.all(pending)
+    const changedAt = performance.now()
+    while (!hasConverged(folder, ports)) await new Promise((resolve) => setTimeout(resolve, 100))
+    const convergedMs = performance.now() - changedAt
+    const heapAfter = memory()
+    return {
+      changes,
+      writes: output.counters.written - writesBefore,
+      convergedMs,
+      firstReadMs,
+      merged: bridge.counters.merged - mergedBefore,
+      heap: [heapBefore.heapUsed, heapAfter.heapUsed],
+      rss: [heapBefore.rss, heapAfter.rss],
+    }
+  } finally {
+    output?.close()
+    await bridge?.close()
+    writer?.close()
+    await server.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const interfaceOf = (index: number): string => `org.demo.service${index % 100}.Api${index}`
+
+function node(index: number, address: string, port: number): string {
+  const name = interfaceOf(index)
+  const parameters = `interface=${name}&application=shop&version=&side=provider&dubbo=2.0.2&service_group=user`
+  return `/dubbo/${name}/providers/${encodeURIComponent(`dubbo://${address}:${port}/${name}?${parameters}`)}`
+}
+
+/** The first instance of a service is the one that changes. */
+const changing = '10.0.0.1'
+
+async function fill(writer: ZookeeperWriter, services: number, instances: number): Promise<void> {
+  const batch = 200
+  for (let start = 0; start < services; start += batch) {
+    const indices = Array.from({ length: Math.min(batch, services - start) }, (_, offset) => start + offset)
+    await Promise.all(indices.map((index) => writer.create(node(index, changing, 20_000))))
+    const others = indices.flatMap((index) =>
+      Array.from({ length: instances - 1 }, (_, instance) =>
+        node(index, `10.1.${index & 255}.${instance + 1}`, 20_880),
+      ),
+    )
+    await Promise.all(others.map((path) => writer.createBare(path)))
+  }
+}
+
+async function replace(writer: ZookeeperWriter, index: number, port: number): Promise<void> {
+  await Promise.all([writer.createBare(node(index, changing, port + 1)), writer.remove(node(index, changing, port))])
+}
+
+function hasConverged(folder: string, ports: readonly number[]): boolean {
+  const files = readdirSync(folder)
+  if (files.length !== ports.length) return false
+  return ports.every((port, index) => {
+    const name = `default.aeraki-${interfaceOf(index).toLowerCase().replaceAll('.', '-')}.yaml`
+    return readFileSync(join(folder, name), 'utf8').includes(`tcp-metaprotocol-dubbo: ${port}\n`)
+  })
+}
+
+function memory(): NodeJS.MemoryUsage {
+  globalThis.gc?.()
+  return process.memoryUsage()
+}
+
+function describe({ heapUsed, rss }: NodeJS.MemoryUsage): string {
+  return `heap ${Math.round(heapUsed / 1e6)} MB, resident ${Math.round(rss / 1e6)} MB`
+}

@@ -25,6 +25,8 @@ export interface ChurnResult {
   /** From the last change until the folder had it. Milliseconds. */
   readonly convergedMs: number
   readonly firstReadMs: number
+  /** Of this process, writer and all: for the first read, and for the changes. Milliseconds. */
+  readonly cpuMs: readonly [number, number]
   /** Hosts merged for the changes. */
   readonly merged: number
   /** Bytes, after each collection of garbage: when all was read, and after the changes. */
@@ -35,7 +37,7 @@ export interface ChurnResult {
 export async function churn({ services, instances, rate, seconds, onProgress }: ChurnOptions): Promise<ChurnResult> {
   const say = onProgress ?? (() => {})
   const folder = mkdtempSync(join(tmpdir(), 'aeraki-churn-'))
-  const server: ZookeeperServer = await zookeeperServer({ heap: '2g' })
+  const server: ZookeeperServer = await zookeeperServer({ heap: '2g', tickTime: 3000 })
   let writer: ZookeeperWriter | undefined
   let bridge: Bridge | undefined
   let output: FolderOutput | undefined
@@ -48,10 +50,12 @@ export async function churn({ services, instances, rate, seconds, onProgress }: 
 
     const config = { registries: [{ type: 'zookeeper', servers: [`127.0.0.1:${server.port}`], read: ['interfaces'] }] }
     const startedAt = performance.now()
+    const cpuAtStart = cpu()
     bridge = createBridge(parseBridgeConfig(JSON.stringify(config), 'churn'))
     output = writeToFolder(bridge, folder)
     await bridge.start()
     const firstReadMs = performance.now() - startedAt
+    const firstCpuMs = cpu() - cpuAtStart
     const heapBefore = memory()
     const mergedBefore = bridge.counters.merged
     const writesBefore = output.counters.written
@@ -59,6 +63,7 @@ export async function churn({ services, instances, rate, seconds, onProgress }: 
 
     const changes = rate * seconds
     const begin = performance.now()
+    const cpuAtBegin = cpu()
     const pending: Promise<void>[] = []
     for (let change = 0; change < changes; change++) {
       const wait = begin + (change * 1000) / rate - performance.now()
@@ -72,6 +77,7 @@ export async function churn({ services, instances, rate, seconds, onProgress }: 
     }
     await Promise.all(pending)
     const changedAt = performance.now()
+    const changesCpuMs = cpu() - cpuAtBegin
     while (!hasConverged(folder, ports)) await new Promise((resolve) => setTimeout(resolve, 100))
     const convergedMs = performance.now() - changedAt
     const heapAfter = memory()
@@ -80,6 +86,7 @@ export async function churn({ services, instances, rate, seconds, onProgress }: 
       writes: output.counters.written - writesBefore,
       convergedMs,
       firstReadMs,
+      cpuMs: [firstCpuMs, changesCpuMs],
       merged: bridge.counters.merged - mergedBefore,
       heap: [heapBefore.heapUsed, heapAfter.heapUsed],
       rss: [heapBefore.rss, heapAfter.rss],
@@ -129,6 +136,11 @@ function hasConverged(folder: string, ports: readonly number[]): boolean {
     const name = `default.aeraki-${interfaceOf(index).toLowerCase().replaceAll('.', '-')}.yaml`
     return readFileSync(join(folder, name), 'utf8').includes(`tcp-metaprotocol-dubbo: ${port}\n`)
   })
+}
+
+function cpu(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
 }
 
 function memory(): NodeJS.MemoryUsage {

@@ -14,7 +14,7 @@ interface Client {
 
 const require = createRequire(import.meta.url)
 const library = require('node-zookeeper-client') as {
-  createClient(servers: string): Client
+  createClient(servers: string, options: { sessionTimeout: number }): Client
   CreateMode: { readonly PERSISTENT: number; readonly EPHEMERAL: number }
   ACL: { readonly CREATOR_ALL_ACL: unknown; readonly OPEN_ACL_UNSAFE: unknown }
 }
@@ -31,7 +31,7 @@ export interface ZookeeperWriter {
 
 /** @param credentials `user:password`: what is created is then for this user alone */
 export async function zookeeperWriter(servers: string, credentials?: string): Promise<ZookeeperWriter> {
-  const client = library.createClient(servers)
+  const client = library.createClient(servers, { sessionTimeout: 60_000 })
   if (credentials !== undefined) client.addAuthInfo('digest', Buffer.from(credentials))
   await new Promise<void>((resolve) => {
     client.once('connected', resolve)

@@ -8,6 +8,7 @@ import { createAdsServer } from '@aeraki/xds'
 import { createPages } from './admin/pages.ts'
 import { registryPages } from './admin/registry-pages.ts'
 import { type AdminServer, startAdmin } from './admin/server.ts'
+import type { RouteDelivery } from './envoy-filter/delivery.ts'
 import { createPipeline } from './pipeline.ts'
 import { createMcpOutput, withMcp } from './outputs/mcp.ts'
 import { feed } from './outputs/mcp-feed.ts'
@@ -30,6 +31,8 @@ export interface ControlPlaneOptions {
   /** Whose DestinationRules count for everyone. Default `istio-system`. */
   readonly rootNamespace?: string | undefined
   readonly folder?: FolderSourceOptions | undefined
+  /** How routes come to stock Envoys. Default: over ADS. */
+  readonly delivery?: RouteDelivery | undefined
   /** Registries whose services are in the mesh, too; as `loadBridgeConfig` of @aeraki/registries reads them. */
   readonly registries?: BridgeConfig | undefined
   /** An istiod whose configuration is the mesh's, too. */
@@ -64,7 +67,7 @@ export interface ControlPlaneCounters {
 
 /**
  * Resolves when the folder, every registry and the istiod have been read and proxies can connect.
- * Throws AerakiError: `SOURCE_UNREADABLE`, `REGISTRY_OUTPUT`, `XDS_LISTEN`, `ADMIN_LISTEN`.
+ * Throws AerakiError: `SOURCE_UNREADABLE`, `REGISTRY_OUTPUT`, `ENVOY_ROUTE_FILES`, `XDS_LISTEN`, `ADMIN_LISTEN`.
  */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const state = openStateFile(options.stateFile ?? defaultStateFile(options.configDir))
@@ -73,6 +76,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     vips,
     rootNamespace: options.rootNamespace ?? 'istio-system',
     saveVips: () => state.save(vips.snapshot()),
+    ...(options.delivery === undefined ? {} : { delivery: options.delivery }),
   })
   const folder = createFolderSource(options.configDir, options.folder)
   const running = options.registries === undefined ? undefined : runBridge(options.registries)

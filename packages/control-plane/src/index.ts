@@ -12,3 +12,4 @@ export { generate, generateFrom, type Generation, type GenerationOptions } from 
 export type { GeneratedObjects, ObjectChanges, WrittenObject } from './envoy-filter/generated.ts'
 export { type PrintFormat, printObjects, printYaml } from './envoy-filter/print.ts'
 export { type GeneratedObject, ownerLabel } from './envoy-filter/object.ts'
+export type { RouteDelivery } from './envoy-filter/delivery.ts'

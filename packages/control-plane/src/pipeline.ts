@@ -7,6 +7,7 @@ import { createUserFilters } from './envoy-patch/user-filters.ts'
 import { originOf, type Report, reportId } from './mesh/findings.ts'
 import { createMesh, type Mesh, type ObjectChange } from './mesh/mesh.ts'
 import { type AdsOutput, createAdsOutput } from './outputs/ads.ts'
+import { openRouteFiles } from './outputs/route-files.ts'
 import type { OriginUpdate } from './sources/source.ts'
 import { createStore, type Store, type StoreChange } from './store/store.ts'
 import type { VipAllocator } from './vip/allocator.ts'
@@ -44,12 +45,19 @@ export interface PipelineOptions {
   readonly delivery?: RouteDelivery
 }
 
+/** Throws AerakiError ENVOY_ROUTE_FILES where routes are delivered in files that can't be written. */
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { vips, rootNamespace, saveVips, allocatedAddresses = true, delivery = { kind: 'ads' } } = options
   const store = createStore()
   const mesh = createMesh(vips, rootNamespace)
   const filters = createUserFilters(rootNamespace)
-  const output = createAdsOutput({ mesh, rootNamespace, filters, delivery })
+  const output = createAdsOutput({
+    mesh,
+    rootNamespace,
+    filters,
+    delivery,
+    routeFiles: delivery.kind === 'files' ? openRouteFiles(delivery.folder) : undefined,
+  })
   let reloads = 0
   let totalMs = 0
   let lastMs = 0

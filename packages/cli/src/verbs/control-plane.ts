@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
-import type { ControlPlaneOptions } from '@aeraki/control-plane'
+import { resolve } from 'node:path'
+import type { ControlPlaneOptions, RouteDelivery } from '@aeraki/control-plane'
 import type { BridgeConfig } from '@aeraki/registries'
 import { readAddress } from '../arguments.ts'
 import type { Arguments, Command } from '../command.ts'
@@ -23,6 +24,14 @@ export const command: Command = {
     'istiod-ca': { type: 'string', value: 'FILE', help: 'PEM: whom its certificate has to come from' },
     'istiod-cert': { type: 'string', value: 'FILE', help: 'PEM: who we are, of its root namespace' },
     'istiod-key': { type: 'string', value: 'FILE', help: 'PEM: the key of that' },
+    'envoy-routes': {
+      type: 'string',
+      value: 'HOW',
+      choices: ['ads', 'extension-config', 'inline'],
+      default: 'ads',
+      help: 'how routes come to stock Envoys (docs/envoy.md)',
+    },
+    'route-files': { type: 'string', value: 'DIR', help: 'writes their routes into files instead, which they read' },
     state: { type: 'string', value: 'FILE', help: 'where allocated addresses are kept (default: in DIR)' },
   },
   examples: ['aeraki control-plane --config my-mesh/', 'aeraki control-plane --config my-mesh/ --xds 127.0.0.1:0'],
@@ -42,6 +51,7 @@ export const command: Command = {
       admin,
       registries,
       istiod: readIstiod(args),
+      delivery: readDelivery(args),
       ...(stateFile === undefined ? {} : { stateFile }),
     })
     // Whoever reads that it is ready may end it at once.
@@ -88,6 +98,13 @@ function readPem(args: Arguments, option: string): string | undefined {
       NAME,
     )
   }
+}
+
+function readDelivery(args: Arguments): RouteDelivery {
+  const folder = args.text('route-files')
+  const how = args.text('envoy-routes')
+  if (folder !== undefined) return { kind: 'files', folder: resolve(folder) }
+  return { kind: how === 'inline' || how === 'extension-config' ? how : 'ads' }
 }
 
 async function loadRegistries(file: string): Promise<BridgeConfig> {

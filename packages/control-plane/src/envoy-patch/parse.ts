@@ -1,5 +1,5 @@
 /** Reads an EnvoyFilter. A patch that can't be read is reported and left out; the others of the object count. */
-import type { DescMessage, JsonObject, MessageShape } from '@bufbuild/protobuf'
+import type { DescMessage, JsonObject, JsonValue, MessageShape } from '@bufbuild/protobuf'
 import type { EnvoyConfigPatch, EnvoyFilter, ObjectMeta } from '@aeraki/api'
 import { ClusterSchema } from '@aeraki/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import { TypedExtensionConfigSchema } from '@aeraki/xds/gen/envoy/config/core/v3/extension_pb.ts'
@@ -11,7 +11,7 @@ import {
 import { ListenerSchema } from '@aeraki/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { RE2JS } from 're2js'
 import type { Finding } from '../mesh/findings.ts'
-import { messageOf } from './json.ts'
+import { messageOf, typeNameOf } from './json.ts'
 import type { Operation, Patch, PatchFile, PatchOrigin, PatchValues, Target } from './patch.ts'
 
 /** Of a folder, of Kubernetes, or made by this program. */
@@ -113,7 +113,8 @@ function parsePatch(
     const json = patch.value as JsonObject | undefined
     if (operation !== 'REMOVE' && json === undefined) throw new Error('is missing')
     const value = operation === 'REMOVE' || json === undefined ? undefined : valueFor(applyTo, json)
-    return { id: ++lastId, target: applyTo, operation, context, match, suitsVersion, value, origin }
+    const filterType = applyTo === 'NETWORK_FILTER' && json !== undefined ? filterTypeOf(json) : undefined
+    return { id: ++lastId, target: applyTo, operation, context, match, suitsVersion, value, filterType, origin }
   } catch (error) {
     report({
       severity: 'error',
@@ -142,6 +143,21 @@ function meant(operation: Operation, target: Target): Operation {
 
 function filterName(match: Patch['match']): string {
   return match.listener?.filterChain?.filter?.name ?? ''
+}
+
+/** Of the JSON of a filter, with its configuration in it or fetched. */
+function filterTypeOf(json: JsonObject): string | undefined {
+  const config = json['typed_config'] ?? json['typedConfig']
+  const discovery = json['config_discovery'] ?? json['configDiscovery']
+  const types = field(discovery, 'type_urls') ?? field(discovery, 'typeUrls')
+  // Of a TypedStruct: what is in it.
+  const inner = field(config, 'type_url') ?? field(config, 'typeUrl')
+  const typeUrl = Array.isArray(types) ? types[0] : (inner ?? field(config, '@type'))
+  return typeof typeUrl === 'string' ? typeNameOf(typeUrl) : undefined
+}
+
+function field(json: JsonValue | undefined, name: string): JsonValue | undefined {
+  return typeof json === 'object' && json !== null && !Array.isArray(json) ? json[name] : undefined
 }
 
 /** Undefined: no valid expression. Matches anywhere in the version, as Go does. */

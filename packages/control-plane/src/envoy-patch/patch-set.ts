@@ -14,10 +14,15 @@ export interface PatchedProxy {
   readonly metadata: Readonly<Record<string, string>>
   /** As Istio's proxies say it; empty where it is not said. */
   readonly version: string
+  /** The types of network filters that it has; undefined where it does not say. */
+  readonly filterTypes: ReadonlySet<string> | undefined
 }
 
 export interface PatchSet {
-  /** `made`: what this program itself adds for the service; it counts as the oldest of priority 0. */
+  /**
+   * Without those whose filter the proxy does not have. `made`: what this program itself adds for the service; it counts
+   * as the oldest of priority 0.
+   */
   forListener(name: string, made?: readonly Patch[]): readonly Patch[]
   forCluster(name: string, made?: readonly Patch[]): readonly Patch[]
   /** Patches that bring something new: listeners, clusters, extension configurations. */
@@ -32,12 +37,13 @@ export function patchesFor(proxy: PatchedProxy, files: readonly PatchFile[], roo
     patches: file.patches.filter((patch) => suits(patch, proxy)),
   }))
   return createPatchSet(
+    (patch) => hasFilter(proxy, patch),
     placed.filter(({ file }) => file.priority < 0).flatMap(({ patches }) => patches),
     placed.filter(({ file }) => file.priority >= 0).flatMap(({ patches }) => patches),
   )
 }
 
-function createPatchSet(early: readonly Patch[], late: readonly Patch[]): PatchSet {
+function createPatchSet(usable: Usable, early: readonly Patch[], late: readonly Patch[]): PatchSet {
   const patches = [...early, ...late]
   const additions = patches.filter(isAddition)
   const changes = patches
@@ -53,10 +59,12 @@ function createPatchSet(early: readonly Patch[], late: readonly Patch[]): PatchS
   )
   return {
     additions,
-    forListener: (name, made = []) => listeners.get(name, made),
+    forListener: (name, made = []) => listeners.get(name, made).filter(usable),
     forCluster: (name, made = []) => clusters.get(name, made),
   }
 }
+
+type Usable = (patch: Patch) => boolean
 
 function isAddition(patch: Patch): boolean {
   return (
@@ -92,6 +100,11 @@ function isChosen(file: PatchFile, proxy: PatchedProxy, rootNamespace: string): 
 function suits({ match, suitsVersion }: Patch, proxy: PatchedProxy): boolean {
   if (!suitsVersion(proxy.version)) return false
   return Object.entries(match.proxy?.metadata ?? {}).every(([key, value]) => proxy.metadata[key] === value)
+}
+
+/** A filter that an Envoy does not have would cost it the whole listener: without it, it is plain TCP. */
+export function hasFilter({ filterTypes }: PatchedProxy, { filterType }: Patch): boolean {
+  return filterType === undefined || filterTypes === undefined || filterTypes.has(filterType)
 }
 
 /** Empty: for any. */

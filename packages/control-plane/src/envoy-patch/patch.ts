@@ -42,6 +42,8 @@ export interface Patch<T extends Target = Target> {
   readonly suitsVersion: (version: string) => boolean
   /** Undefined for REMOVE alone. Never changed: whoever puts it into a resource copies it. */
   readonly value: PatchValues[T] | undefined
+  /** The type of the configuration of the network filter that it brings; an Envoy without it refuses the listener. */
+  readonly filterType: string | undefined
   readonly origin: PatchOrigin
 }
 

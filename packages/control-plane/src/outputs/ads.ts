@@ -8,7 +8,7 @@ import type { UserFilters } from '../envoy-patch/user-filters.ts'
 import type { Patch } from '../envoy-patch/patch.ts'
 import type { Report } from '../mesh/findings.ts'
 import type { Mesh, MeshChange } from '../mesh/mesh.ts'
-import type { Service } from '../mesh/model.ts'
+import type { Service, ServiceKey } from '../mesh/model.ts'
 import { type EnvoyResources, translateForEnvoy } from '../translate/envoy-resources.ts'
 import { allPorts, codecPorts } from '../translate/served-ports.ts'
 import { type ServiceResources, translate, type Translation } from '../translate/service.ts'
@@ -18,6 +18,7 @@ import { addEnvoyChange } from './envoy-changes.ts'
 import { createEnvoyView } from './envoy-view.ts'
 import { gatewayListenerNames } from './gateway-listeners.ts'
 import { identify } from './node.ts'
+import type { RouteFiles } from './route-files.ts'
 import { createServedFilters, type Made } from './served-filters.ts'
 import { createProxyView, type Translations } from './proxy-view.ts'
 
@@ -36,9 +37,12 @@ export interface AdsOutputOptions {
   readonly filters: UserFilters
   /** How routes come to stock Envoys. */
   readonly delivery: RouteDelivery
+  /** Where they come in files: these. */
+  readonly routeFiles: RouteFiles | undefined
 }
 
-export function createAdsOutput({ mesh, rootNamespace, filters, delivery }: AdsOutputOptions): AdsOutput {
+export function createAdsOutput(options: AdsOutputOptions): AdsOutput {
+  const { mesh, rootNamespace, filters, delivery, routeFiles } = options
   const forProxies = createDirectory(mesh, codecPorts)
   const forEnvoys = createDirectory(mesh, allPorts)
   const translations = createTranslations(rootNamespace)
@@ -64,8 +68,9 @@ export function createAdsOutput({ mesh, rootNamespace, filters, delivery }: AdsO
   }
 
   function changeForEnvoys(base: Change, change: MeshChange, patches: readonly Patch[]): Change {
-    if (!servesEnvoys) return base
     const remade = served.publish(change)
+    if (routeFiles !== undefined) writeRoutes(routeFiles, change, remade)
+    if (!servesEnvoys) return base
     const gone = change.services.flatMap(({ before }) => (before !== undefined && remade.has(before.key) ? before : []))
     const services = [...gone, ...[...remade].flatMap((key) => mesh.service(key) ?? [])]
     return addEnvoyChange(base, { services, patches, routeTypes }, mesh)
@@ -78,6 +83,15 @@ export function createAdsOutput({ mesh, rootNamespace, filters, delivery }: AdsO
     gatewayNames = gatewayListenerNames(mesh)
     for (const name of gatewayNames) listeners.add(name)
     return listeners.size === 0 ? base : new Map([...base, [typeUrls.listener, listeners]])
+  }
+
+  /** All of them, also those that no Envoy has asked for yet: it may read the file first. */
+  function writeRoutes(files: RouteFiles, change: MeshChange, remade: ReadonlySet<ServiceKey>): void {
+    const keys = new Set([...remade, ...change.services.map(({ before, after }) => (after ?? before)?.key ?? '')])
+    for (const key of keys) {
+      const service = mesh.service(key)
+      files.set(key, service === undefined ? [] : served.made(service).routes)
+    }
   }
 
   return {
@@ -102,6 +116,7 @@ export function createAdsOutput({ mesh, rootNamespace, filters, delivery }: AdsO
       forEnvoys.apply(change)
       const names = changeForEnvoys(changeForGateways(collectChange(change, mesh)), change, patches)
       if (names.size > 0) for (const subscriber of subscribers) subscriber(names)
+      routeFiles?.flush()
     },
     contested: () => forProxies.contested(),
     reports: () => served.reports(),

@@ -11,7 +11,7 @@ import type { UserFilters } from '../envoy-patch/user-filters.ts'
 import { addedListeners, patchListener } from '../envoy-patch/listener.ts'
 import { virtualInbound, virtualOutbound } from '../envoy-patch/match.ts'
 import type { Context, Patch } from '../envoy-patch/patch.ts'
-import type { PatchSet } from '../envoy-patch/patch-set.ts'
+import type { PatchedProxy, PatchSet } from '../envoy-patch/patch-set.ts'
 import type { Service } from '../mesh/model.ts'
 import { buildInboundCluster, buildPassthroughCluster } from '../translate/cluster.ts'
 import { buildEnvoyInbound, buildVirtualInbound, buildVirtualOutbound } from '../translate/envoy-listener.ts'
@@ -213,6 +213,6 @@ export function createEnvoyView(identity: NodeIdentity, sources: EnvoyViewSource
   }
 }
 
-function patchedProxy({ namespace, labels, metadata }: NodeIdentity) {
-  return { namespace, labels, metadata, version: metadata['ISTIO_VERSION'] ?? '' }
+function patchedProxy({ namespace, labels, metadata, filterTypes }: NodeIdentity): PatchedProxy {
+  return { namespace, labels, metadata, version: metadata['ISTIO_VERSION'] ?? '', filterTypes }
 }

@@ -16,6 +16,8 @@ export interface NodeIdentity extends Client {
   readonly app: { readonly host: string; readonly port: number | undefined }
   /** Connections are redirected to the proxy, which then binds no address of a service. */
   readonly intercepted: boolean
+  /** The types of the network filters that it has; undefined where it lists none, as Envoys before 1.21. */
+  readonly filterTypes: ReadonlySet<string> | undefined
   /** The texts of its metadata. */
   readonly metadata: Readonly<Record<string, string>>
 }
@@ -50,6 +52,7 @@ export function identify(node: Node): NodeIdentity {
     labels: strings(metadata['LABELS']),
     app: appAddress(app),
     intercepted: interceptionModes.includes(metadata['INTERCEPTION_MODE']),
+    filterTypes: filterTypesOf(node),
     metadata: strings(metadata),
   }
 }
@@ -61,6 +64,12 @@ const interceptionModes: readonly unknown[] = ['REDIRECT', 'TPROXY']
 function dataPlaneOf({ userAgentName, extensions }: Node): DataPlane {
   if (userAgentName !== 'envoy') return 'metaprotocol'
   return extensions.some(({ name }) => name === metaProtocolFilter) ? 'metaprotocol' : 'envoy'
+}
+
+function filterTypesOf({ extensions }: Node): ReadonlySet<string> | undefined {
+  const filters = extensions.filter(({ category }) => category === 'envoy.filters.network')
+  const types = filters.flatMap(({ typeUrls }) => typeUrls.map((each) => each.slice(each.lastIndexOf('/') + 1)))
+  return types.length === 0 ? undefined : new Set(types)
 }
 
 /** `host`, `host:port`, `[ipv6]:port` or an IPv6 address. */

@@ -1,7 +1,7 @@
 /** Patches of listeners, filter chains and filters, with Istio's operations and their exceptions. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { envoyFilter, filterNames, jsonOf, listener, patched, tcp, tcpProxy } from './support.ts'
+import { envoyFilter, filterNames, jsonOf, listener, patched, proxy, tcp, tcpProxy } from './support.ts'
 
 const onTcp = `match: {listener: {name: 10.0.0.1_80, filterChain: {filter: {name: ${tcpProxy}}}}}`
 const anyFilter = 'match: {listener: {name: 10.0.0.1_80}}'
@@ -181,6 +181,18 @@ describe('which EnvoyFilters hold, and in which order', () => {
       envoyFilter([add('b')], { name: 'b2' }) +
       envoyFilter([add('a')], { name: 'early', namespace: 'default', spec: 'priority: -5' })
     assert.deepEqual(added(yaml), ['a', 'b', 'c', 'd', 'e', 'f'])
+  })
+
+  test('without filters that the proxy does not have', () => {
+    const config = (type: string) =>
+      `{applyTo: NETWORK_FILTER, match: {}, patch: {operation: ADD, value: {name: a, typed_config: {"@type": type.googleapis.com/${type}}}}}`
+    const as = { ...proxy, filterTypes: new Set(['acme.Known']) }
+    assert.deepEqual(filterNames(patched(listener(), envoyFilter([config('acme.Known')]), { as }).listener), [
+      ['first', tcpProxy, 'a'],
+    ])
+    assert.deepEqual(filterNames(patched(listener(), envoyFilter([config('acme.Unknown')]), { as }).listener), [
+      ['first', tcpProxy],
+    ])
   })
 
   test('of the root namespace and the own one, for the workloads that they select', () => {

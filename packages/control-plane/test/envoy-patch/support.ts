@@ -48,7 +48,13 @@ export function parse(yaml: string): { files: PatchFile[]; findings: Finding[] }
   return { files, findings }
 }
 
-export const proxy: PatchedProxy = { namespace: 'default', labels: { app: 'web' }, metadata: {}, version: '1.29.1' }
+export const proxy: PatchedProxy = {
+  namespace: 'default',
+  labels: { app: 'web' },
+  metadata: {},
+  version: '1.29.1',
+  filterTypes: undefined,
+}
 
 export interface Patched {
   readonly listener: Listener | undefined

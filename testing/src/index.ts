@@ -25,6 +25,7 @@ export {
 export { startNodeClient, startNodeServer, type NodeClient } from './thrift/node.ts'
 export { startPythonClient, startPythonServer, type PythonClientOptions } from './thrift/python.ts'
 export { startStaticEnvoy, type StaticEnvoy, type StaticEnvoyOptions, type StaticListener } from './envoy/static.ts'
+export { envoyAdmin, type EnvoyAdmin } from './envoy/admin.ts'
 export { type Envoy, type EnvoyOptions, startEnvoy } from './envoy/process.ts'
 export { type FilterJson, staticCluster, validateWithEnvoy, type ValidationInput } from './envoy/validate.ts'
 export { startCluster, type AuditedWrite, type Cluster, type TestUser } from './kubernetes/cluster.ts'

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { needPeer } from '../peers.ts'
+import { type EnvoyAdmin, envoyAdmin } from './admin.ts'
 
 export interface EnvoyOptions {
   /** Proto3 JSON of envoy.config.bootstrap.v3.Bootstrap, or a file that has it, in YAML or JSON. Its admin port may be 0. */
@@ -13,16 +14,9 @@ export interface EnvoyOptions {
   readonly drainSeconds?: number
 }
 
-export interface Envoy {
-  /** `http://127.0.0.1:port` of the admin pages. */
-  readonly admin: string
+export interface Envoy extends EnvoyAdmin {
   /** What it has said so far, from `warning` on. */
   readonly log: string
-  get(path: string): Promise<string>
-  /** Values of counters and gauges by name, those that the pattern matches. */
-  stats(pattern: string): Promise<ReadonlyMap<string, number>>
-  /** Of the listeners that are active: addresses by name. */
-  listeners(): Promise<ReadonlyMap<string, { readonly address: string; readonly port: number }>>
   stop(): Promise<void>
 }
 
@@ -51,27 +45,11 @@ export async function startEnvoy({ bootstrap, drainSeconds = 600 }: EnvoyOptions
     rmSync(folder, { recursive: true, force: true })
   }
   try {
-    const admin = `http://${await addressIn(adminFile, child, () => log)}`
-    const get = async (path: string): Promise<string> => await (await fetch(admin + path)).text()
+    const admin = envoyAdmin(`http://${await addressIn(adminFile, child, () => log)}`)
     return {
-      admin,
+      ...admin,
       get log() {
         return log
-      },
-      get,
-      async stats(pattern) {
-        const text = await get(`/stats?filter=${encodeURIComponent(pattern)}`)
-        const lines = text.split('\n').map((line) => /^(.*): (\d+)$/.exec(line))
-        return new Map(lines.flatMap((match) => (match === null ? [] : [[match[1] ?? '', Number(match[2])] as const])))
-      },
-      async listeners() {
-        const { listener_statuses: statuses = [] } = JSON.parse(await get('/listeners?format=json')) as ListenersPage
-        return new Map(
-          statuses.map(({ name, local_address: { socket_address: at } }) => [
-            name,
-            { address: at.address, port: at.port_value },
-          ]),
-        )
       },
       stop,
     }
@@ -79,13 +57,6 @@ export async function startEnvoy({ bootstrap, drainSeconds = 600 }: EnvoyOptions
     await stop()
     throw error
   }
-}
-
-interface ListenersPage {
-  readonly listener_statuses?: readonly {
-    readonly name: string
-    readonly local_address: { readonly socket_address: { readonly address: string; readonly port_value: number } }
-  }[]
 }
 
 async function addressIn(file: string, child: ChildProcess, log: () => string): Promise<string> {

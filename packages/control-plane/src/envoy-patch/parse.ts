@@ -149,14 +149,14 @@ function filterName(match: Patch['match']): string {
 function filterTypeOf(json: JsonObject): string | undefined {
   const config = json['typed_config'] ?? json['typedConfig']
   const discovery = json['config_discovery'] ?? json['configDiscovery']
-  const types = field(discovery, 'type_urls') ?? field(discovery, 'typeUrls')
+  const types = member(discovery, 'type_urls') ?? member(discovery, 'typeUrls')
   // Of a TypedStruct: what is in it.
-  const inner = field(config, 'type_url') ?? field(config, 'typeUrl')
-  const typeUrl = Array.isArray(types) ? types[0] : (inner ?? field(config, '@type'))
+  const inner = member(config, 'type_url') ?? member(config, 'typeUrl')
+  const typeUrl = Array.isArray(types) ? types[0] : (inner ?? member(config, '@type'))
   return typeof typeUrl === 'string' ? typeNameOf(typeUrl) : undefined
 }
 
-function field(json: JsonValue | undefined, name: string): JsonValue | undefined {
+function member(json: JsonValue | undefined, name: string): JsonValue | undefined {
   return typeof json === 'object' && json !== null && !Array.isArray(json) ? json[name] : undefined
 }
 

@@ -184,13 +184,11 @@ describe('which EnvoyFilters hold, and in which order', () => {
   })
 
   test('without filters that the proxy does not have', () => {
-    const config = (type: string) =>
-      `{applyTo: NETWORK_FILTER, match: {}, patch: {operation: ADD, value: {name: a, typed_config: {"@type": type.googleapis.com/${type}}}}}`
     const as = { ...proxy, filterTypes: new Set(['acme.Known']) }
-    assert.deepEqual(filterNames(patched(listener(), envoyFilter([config('acme.Known')]), { as }).listener), [
+    assert.deepEqual(filterNames(patched(listener(), envoyFilter([ofType('acme.Known')]), { as }).listener), [
       ['first', tcpProxy, 'a'],
     ])
-    assert.deepEqual(filterNames(patched(listener(), envoyFilter([config('acme.Unknown')]), { as }).listener), [
+    assert.deepEqual(filterNames(patched(listener(), envoyFilter([ofType('acme.Unknown')]), { as }).listener), [
       ['first', tcpProxy],
     ])
   })
@@ -219,4 +217,8 @@ function add(name: string): string {
 /** Of the filters those that `add` brought. */
 function added(yaml: string): string[] {
   return (filterNames(patched(listener(), yaml).listener)[0] ?? []).filter((name) => name.length === 1)
+}
+
+function ofType(type: string): string {
+  return `{applyTo: NETWORK_FILTER, match: {}, patch: {operation: ADD, value: {name: a, typed_config: {"@type": type.googleapis.com/${type}}}}}`
 }

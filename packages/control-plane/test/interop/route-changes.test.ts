@@ -70,7 +70,7 @@ interface Setting {
   readonly host: string
   readonly port: number
   readonly listener: string
-  write(yaml: string): void
+  readonly write: (yaml: string) => void
 }
 
 interface SettingOptions {
@@ -107,7 +107,7 @@ async function dubboProviders(t: TestContext): Promise<Pick<SettingOptions, 'por
 
 interface Thrift {
   readonly service: Pick<SettingOptions, 'portName' | 'providers'>
-  connect(port: number): Promise<NodeClient>
+  readonly connect: (port: number) => Promise<NodeClient>
 }
 
 async function thriftProviders(t: TestContext): Promise<Thrift> {

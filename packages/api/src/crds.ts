@@ -62,6 +62,38 @@ const crds: readonly CrdNames[] = [
   },
 ]
 
+const conditions = {
+  Accepted: 'Whether the object is valid',
+  Programmed: 'Whether the object is in force',
+} as const
+
+/** As Kubernetes' own kinds have it, so that `kubectl wait --for=condition=Accepted` works. */
+const status = {
+  type: 'object',
+  properties: {
+    observedGeneration: { type: 'integer', format: 'int64' },
+    conditions: {
+      type: 'array',
+      'x-kubernetes-list-type': 'map',
+      'x-kubernetes-list-map-keys': ['type'],
+      items: {
+        type: 'object',
+        required: ['type', 'status', 'reason', 'message', 'lastTransitionTime'],
+        properties: {
+          type: { type: 'string' },
+          status: { type: 'string', enum: ['True', 'False', 'Unknown'] },
+          reason: { type: 'string' },
+          message: { type: 'string' },
+          observedGeneration: { type: 'integer', format: 'int64' },
+          lastTransitionTime: { type: 'string', format: 'date-time' },
+        },
+      },
+    },
+  },
+  // Earlier versions left it open.
+  'x-kubernetes-preserve-unknown-fields': true,
+} as const
+
 const header = '# Generated from packages/api/src/schema by npm run generate. Do not edit.\n'
 
 /** File name to content, for manifests/crds. */
@@ -109,6 +141,12 @@ function toCrd({ kind, plural, shortNames, categories, description, columns }: C
             description: about,
             jsonPath: path,
           })),
+          ...(['Accepted', 'Programmed'] as const).map((type) => ({
+            name: type,
+            type: 'string',
+            description: conditions[type],
+            jsonPath: `.status.conditions[?(@.type=="${type}")].status`,
+          })),
           { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
         ],
         schema: {
@@ -118,7 +156,7 @@ function toCrd({ kind, plural, shortNames, categories, description, columns }: C
             required: ['spec'],
             properties: {
               spec: toStructural(schema),
-              status: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+              status,
             },
           },
         },

@@ -64,11 +64,16 @@ describe('the CRD manifests', () => {
       'additionalProperties',
       'nullable',
       'x-kubernetes-preserve-unknown-fields',
+      'x-kubernetes-list-type',
+      'x-kubernetes-list-map-keys',
     ]
     for (const [name, crd] of manifests) {
       visit(at(crd, 'spec', 'versions', 0, 'schema', 'openAPIV3Schema'), name, (schema, path) => {
         assert.deepEqual(
-          Object.keys(schema).filter((key) => !allowed.includes(key)),
+          // The formats of the status are Kubernetes' own.
+          Object.keys(schema).filter(
+            (key) => !allowed.includes(key) && !(key === 'format' && path.includes('.status')),
+          ),
           [],
           path,
         )
@@ -120,16 +125,16 @@ describe('the CRD manifests', () => {
   test('the column of RedisService shows its hosts', () => {
     const columns = at(crdOf('RedisService'), 'spec', 'versions', 0, 'additionalPrinterColumns')
     assert.equal(at(columns, 0, 'jsonPath'), '.spec.host')
-    assert.equal(at(columns, 1, 'name'), 'Age')
+    assert.equal(at(columns, 1, 'name'), 'Accepted')
+    assert.equal(at(columns, 3, 'name'), 'Age')
   })
 
-  test('the status of every kind is free', () => {
+  test('the status of every kind is a subresource with conditions, and open to others', () => {
     for (const crd of manifests.values()) {
       assert.deepEqual(at(crd, 'spec', 'versions', 0, 'subresources'), { status: {} })
-      assert.deepEqual(at(crd, 'spec', 'versions', 0, 'schema', 'openAPIV3Schema', 'properties', 'status'), {
-        type: 'object',
-        'x-kubernetes-preserve-unknown-fields': true,
-      })
+      const status = at(crd, 'spec', 'versions', 0, 'schema', 'openAPIV3Schema', 'properties', 'status')
+      assert.equal(at(status, 'x-kubernetes-preserve-unknown-fields'), true)
+      assert.equal(at(status, 'properties', 'conditions', 'x-kubernetes-list-type'), 'map')
     }
   })
 })

@@ -13,3 +13,8 @@ export type { GeneratedObjects, ObjectChanges, WrittenObject } from './envoy-fil
 export { type PrintFormat, printObjects, printYaml } from './envoy-filter/print.ts'
 export { type GeneratedObject, ownerLabel } from './envoy-filter/object.ts'
 export type { RouteDelivery } from './envoy-filter/delivery.ts'
+export {
+  type KubernetesControlPlane,
+  type KubernetesControlPlaneOptions,
+  startKubernetesControlPlane,
+} from './kubernetes-control-plane.ts'

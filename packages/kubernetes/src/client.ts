@@ -173,7 +173,7 @@ async function send(url: URL, { body, ...options }: Sending, again = false): Pro
   const transport = url.protocol === 'https:' ? https : http
   return await new Promise((resolve, reject) => {
     const request = transport.request(url, options, resolve)
-    request.once('error', (error: NodeJS.ErrnoException) => {
+    request.on('error', (error: NodeJS.ErrnoException) => {
       // The server closed the idle connection just as it was used again: it has read nothing.
       const lost = request.reusedSocket && ['ECONNRESET', 'EPIPE'].includes(error.code ?? '')
       if (lost && !again && !options.signal.aborted) resolve(send(url, { body, ...options }, true))

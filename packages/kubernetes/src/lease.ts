@@ -95,7 +95,6 @@ export function startElection(options: ElectionOptions): Election {
   }
 
   async function take(): Promise<boolean> {
-    const sentAt = performance.now()
     const deadline = { timeoutMs: renewDeadlineMs, signal: closing.signal }
     // A leader knows the record: it wrote it.
     if (!leads() || observed === undefined) {
@@ -117,6 +116,7 @@ export function startElection(options: ElectionOptions): Election {
       renewTime: now,
       leaseTransitions: observed === undefined ? 0 : (before?.leaseTransitions ?? 0) + (mine ? 0 : 1),
     }
+    const sentAt = performance.now()
     try {
       // Its resourceVersion makes the server refuse the one of two that comes second.
       const written =

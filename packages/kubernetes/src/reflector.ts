@@ -66,6 +66,8 @@ export interface Reflector {
   /** Of the plural's or the kind's name, for logs and metrics. */
   readonly name: string
   readonly state: ReflectorState
+  /** In the version that is served; undefined where none is, or it is not known yet. */
+  readonly resource: Resource | undefined
   /** True since the first list, or since the resource was found not to be served. */
   readonly synced: boolean
   /** Resolves with that. */
@@ -285,6 +287,9 @@ export function startReflector(options: ReflectorOptions): Reflector {
     name,
     get state() {
       return state
+    },
+    get resource() {
+      return found
     },
     get synced() {
       return synced

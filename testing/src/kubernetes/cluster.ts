@@ -51,7 +51,7 @@ const users: Readonly<Record<TestUser, { readonly name: string; readonly groups:
 
 /** Takes some ten seconds. */
 export async function startCluster(): Promise<Cluster> {
-  const binaries = needPeer('kubernetes').path
+  const binaries = process.env['KBIN'] ?? needPeer('kubernetes').path
   const folder = mkdtempSync(join(tmpdir(), 'aeraki-kubernetes-'))
   const [etcdPort, peerPort, port] = await freePorts(3)
   if (etcdPort === undefined || peerPort === undefined || port === undefined) throw new Error('no free ports')

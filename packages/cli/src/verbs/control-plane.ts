@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import type { ControlPlaneOptions, RouteDelivery } from '@aeraki/control-plane'
 import type { BridgeConfig } from '@aeraki/registries'
 import { readAddress } from '../arguments.ts'
+import { clusterOptions, runInCluster } from '../cluster.ts'
 import type { Arguments, Command } from '../command.ts'
 import { untilTerminated } from '../signals.ts'
 import { UsageError } from '../usage.ts'
@@ -13,10 +14,12 @@ export const command: Command = {
   operands: '',
   description: [
     'Reads a folder of YAML or JSON, follows its changes and serves them to proxies over xDS until it is interrupted.',
+    'With --kubernetes it reads a cluster instead, and its leader writes EnvoyFilters, addresses and conditions into it.',
     'Prints the addresses it listens on, one a line, when it is ready. Port 0 takes a free port.',
   ].join('\n'),
   options: {
-    config: { type: 'string', value: 'DIR', help: 'the folder (required)' },
+    config: { type: 'string', value: 'DIR', help: 'the folder' },
+    ...clusterOptions,
     xds: { type: 'string', value: 'HOST:PORT', default: '127.0.0.1:15010', help: 'where proxies connect' },
     admin: { type: 'string', value: 'HOST:PORT', default: '127.0.0.1:15014', help: 'the admin pages' },
     registries: { type: 'string', value: 'FILE', help: 'registries whose services are in the mesh, too' },
@@ -34,10 +37,15 @@ export const command: Command = {
     'route-files': { type: 'string', value: 'DIR', help: 'writes their routes into files instead, which they read' },
     state: { type: 'string', value: 'FILE', help: 'where allocated addresses are kept (default: in DIR)' },
   },
-  examples: ['aeraki control-plane --config my-mesh/', 'aeraki control-plane --config my-mesh/ --xds 127.0.0.1:0'],
+  examples: [
+    'aeraki control-plane --config my-mesh/',
+    'aeraki control-plane --config my-mesh/ --xds 127.0.0.1:0',
+    'aeraki control-plane --kubernetes --kubeconfig ~/.kube/config',
+  ],
   async run(args) {
+    if (args.flag('kubernetes')) return await runInCluster(NAME, args)
     const configDir = args.text('config')
-    if (configDir === undefined) throw new UsageError('give the folder to serve: --config DIR', NAME)
+    if (configDir === undefined) throw new UsageError('give the folder to serve, --config DIR, or --kubernetes', NAME)
     if (args.words[0] !== undefined) throw new UsageError(`unexpected "${args.words[0]}"`, NAME)
     const xds = readAddress(NAME, 'xds', args.text('xds') ?? '')
     const admin = readAddress(NAME, 'admin', args.text('admin') ?? '')

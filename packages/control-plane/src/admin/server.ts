@@ -17,6 +17,8 @@ export type Answer =
 export interface AdminServer {
   /** `host:port`, with the port that was chosen. */
   readonly address: string
+  /** Shows these pages from now on, and no others. */
+  replace(pages: readonly Page[]): void
   close(): Promise<void>
 }
 
@@ -25,7 +27,7 @@ export async function startAdmin(
   listen: { readonly host: string; readonly port: number },
   pages: readonly Page[],
 ): Promise<AdminServer> {
-  const byPath = new Map(pages.map((page) => [page.path, page]))
+  let byPath = index(pages)
   const server = createServer((request, response) => {
     void respond(request, response, byPath)
   })
@@ -33,11 +35,18 @@ export async function startAdmin(
   const { address, port, family } = server.address() as AddressInfo
   return {
     address: family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`,
+    replace(others) {
+      byPath = index(others)
+    },
     async close() {
       server.closeAllConnections()
       await new Promise<void>((resolve) => server.close(() => resolve()))
     },
   }
+}
+
+function index(pages: readonly Page[]): ReadonlyMap<string, Page> {
+  return new Map(pages.map((page) => [page.path, page]))
 }
 
 async function respond(

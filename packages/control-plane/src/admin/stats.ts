@@ -15,9 +15,11 @@ export interface MetricSources {
   readonly server: AdsServer
   /** From registries, where there are any. */
   readonly bridge?: Bridge | undefined
+  /** Metrics of what else there is. */
+  readonly more?: () => readonly Metric[]
 }
 
-export function collectMetrics({ pipeline, server, bridge }: MetricSources): readonly Metric[] {
+export function collectMetrics({ pipeline, server, bridge, more }: MetricSources): readonly Metric[] {
   const { store, mesh } = pipeline
   const byType = [...server.counters.byType].map(([typeUrl, counters]) => ({ type: shortType(typeUrl), counters }))
   const severities = Object.groupBy(pipeline.diagnostics(), ({ severity }) => severity)
@@ -55,6 +57,7 @@ export function collectMetrics({ pipeline, server, bridge }: MetricSources): rea
       one(pipeline.reloadMs.last),
     ]),
     ...(bridge === undefined ? [] : metricsOf(bridge)),
+    ...(more?.() ?? []),
   ]
 }
 
@@ -79,15 +82,15 @@ function labelText(labels: Readonly<Record<string, string>>): string {
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
 }
 
-function counter(name: string, help: string, samples: Metric['samples']): Metric {
+export function counter(name: string, help: string, samples: Metric['samples']): Metric {
   return { name, help, type: 'counter', samples }
 }
 
-function gauge(name: string, help: string, samples: Metric['samples']): Metric {
+export function gauge(name: string, help: string, samples: Metric['samples']): Metric {
   return { name, help, type: 'gauge', samples }
 }
 
-function one(value: number): Metric['samples'][number] {
+export function one(value: number): Metric['samples'][number] {
   return { labels: {}, value }
 }
 

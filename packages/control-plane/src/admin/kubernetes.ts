@@ -1,0 +1,100 @@
+/** What the admin pages show of a control plane in a cluster. */
+import type { Election, Reflector } from '@aeraki/kubernetes'
+import type { AddressWriter } from '../outputs/kubernetes/addresses.ts'
+import type { StatusWriter } from '../outputs/kubernetes/status.ts'
+import type { ClusterWriter } from '../outputs/kubernetes/writer.ts'
+import type { KubernetesSource } from '../sources/kubernetes/source.ts'
+import type { WebhookServer } from '../webhook/server.ts'
+import type { Page } from './server.ts'
+import { counter, gauge, type Metric, one } from './stats.ts'
+
+export interface KubernetesView {
+  readonly identity: string
+  readonly election: Election
+  readonly source: KubernetesSource
+  readonly writer: ClusterWriter
+  readonly status: StatusWriter
+  readonly addresses: AddressWriter
+  readonly webhook: WebhookServer | undefined
+}
+
+export const livenessPage: Page = {
+  path: '/healthz',
+  about: 'whether the process is alive',
+  answer: () => ({ kind: 'text', body: 'ok\n' }),
+}
+
+export const notReadyPage: Page = {
+  path: '/ready',
+  about: 'whether the cluster has been read and is served',
+  answer: () => ({ kind: 'text', status: 503, body: 'the cluster has not been read yet\n' }),
+}
+
+export function kubernetesPage({ identity, election, source, writer, status, addresses }: KubernetesView): Page {
+  return {
+    path: '/kubernetes',
+    about: 'who leads, what is followed, what was written and what could not be',
+    answer: () => ({
+      kind: 'json',
+      body: {
+        identity,
+        leads: election.leads,
+        leader: election.holder,
+        followed: [...source.reflectors, ...writer.reflectors].map(({ name, state, counters }) => ({
+          name,
+          ...state,
+          ...counters,
+        })),
+        written: { objects: writer.counters, status: status.counters, addresses: addresses.counters },
+        failures: Object.fromEntries(writer.failures),
+      },
+    }),
+  }
+}
+
+export function kubernetesMetrics({ election, source, writer, status, addresses, webhook }: KubernetesView): Metric[] {
+  const reflectors = [...source.reflectors, ...writer.reflectors]
+  const each = (what: keyof Reflector['counters']): Metric['samples'] => {
+    const sums = new Map<string, number>()
+    for (const { name, counters } of reflectors) sums.set(name, (sums.get(name) ?? 0) + counters[what])
+    return [...sums].map(([resource, value]) => ({ labels: { resource }, value }))
+  }
+  const failing = reflectors.filter(({ state }) => state.kind === 'failing').length
+  return [
+    gauge('aeraki_kubernetes_leader', '1 where this process leads, and so writes.', [one(election.leads ? 1 : 0)]),
+    gauge('aeraki_kubernetes_failing_watches', 'Resources that cannot be followed now.', [one(failing)]),
+    counter('aeraki_kubernetes_lists', 'Times a resource was listed.', each('lists')),
+    counter('aeraki_kubernetes_watches', 'Times a resource was watched.', each('watches')),
+    counter('aeraki_kubernetes_events', 'Events and bookmarks that watches gave.', each('events')),
+    counter('aeraki_kubernetes_silent_watches', 'Watches that were given up because nothing came.', each('silences')),
+    counter('aeraki_kubernetes_writes', 'Requests that changed an object, by what they did.', [
+      { labels: { what: 'apply' }, value: writer.counters.applied },
+      { labels: { what: 'delete' }, value: writer.counters.deleted },
+      { labels: { what: 'status' }, value: status.counters.written },
+      { labels: { what: 'address' }, value: addresses.counters.given + addresses.counters.moved },
+    ]),
+    counter('aeraki_kubernetes_repairs', 'Objects written again because somebody had changed them.', [
+      one(writer.counters.repaired),
+    ]),
+    counter('aeraki_kubernetes_write_conflicts', 'Writes refused because the object had changed.', [
+      one(writer.counters.conflicts),
+    ]),
+    counter('aeraki_kubernetes_write_failures', 'Writes that failed, by what they were to do.', [
+      { labels: { what: 'object' }, value: writer.counters.failed },
+      { labels: { what: 'status' }, value: status.counters.failed },
+      { labels: { what: 'address' }, value: addresses.counters.failed },
+    ]),
+    gauge('aeraki_kubernetes_unwritten_objects', 'Objects that could not be written so far.', [
+      one(writer.failures.size),
+    ]),
+    ...(webhook === undefined
+      ? []
+      : [
+          counter('galley_validation_passed', 'Objects that the webhook let pass.', [one(webhook.counters.passed)]),
+          counter('galley_validation_failed', 'Objects that the webhook denied.', [one(webhook.counters.failed)]),
+          counter('galley_validation_http_error', 'Requests to the webhook that were none.', [
+            one(webhook.counters.malformed),
+          ]),
+        ]),
+  ]
+}

@@ -67,7 +67,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const listeners = new Set<(changes: ObjectChanges) => void>()
   const followers = new Set<(changes: readonly StoreChange[]) => void>()
 
-  const reports = (): Report[] => [...mesh.reports(), ...filters.reports(), ...output.reports()]
+  /** Each once: what is written and what is served to stock Envoys is made in the same way. */
+  const reports = (): Report[] => {
+    const all = [...mesh.reports(), ...filters.reports(), ...output.reports(), ...(generated?.reports() ?? [])]
+    return [...new Map(all.map((report) => [reportId(report), report])).values()]
+  }
 
   return {
     store,

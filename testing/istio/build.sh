@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 out=../../.peers/istio
-stamp=$(cat go.mod go.sum build.sh | sha256sum | cut -d' ' -f1)
+stamp=$(cat go.mod go.sum build.sh openshift/*/v1/*.go | sha256sum | cut -d' ' -f1)
 [ -f "$out/.stamp" ] && [ "$(cat "$out/.stamp")" = "$stamp" ] && exit 0
 [ "${1:-}" = --up-to-date ] && exit 1
 mkdir -p "$out"

@@ -51,7 +51,6 @@ require (
 	github.com/go-openapi/swag/typeutils v0.27.0 // indirect
 	github.com/go-openapi/swag/yamlutils v0.26.1 // indirect
 	github.com/goccy/go-json v0.10.5 // indirect
-	github.com/gogo/protobuf v1.3.2 // indirect
 	github.com/golang/protobuf v1.5.4 // indirect
 	github.com/google/btree v1.1.3 // indirect
 	github.com/google/cel-go v0.31.0 // indirect
@@ -163,7 +162,7 @@ require (
 
 // The Go module proxy has no copy of the very commits that 1.29 names.
 replace (
-	github.com/openshift/api => github.com/openshift/api v3.9.0+incompatible
+	github.com/openshift/api => ./openshift
 	istio.io/api => istio.io/api v1.30.8
 	istio.io/client-go => istio.io/client-go v1.30.8
 )

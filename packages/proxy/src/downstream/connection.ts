@@ -6,6 +6,7 @@ import type { Exchange } from '../exchange/exchange.ts'
 import { replyTo } from '../exchange/reply-to.ts'
 import type { Connection, ConnectionHandler } from '../io/io.ts'
 import type { FilterState } from '../listener/filter.ts'
+import { earlyFlushBytes } from '../turn/buffers.ts'
 import { TimerEntry } from '../turn/timer-wheel.ts'
 import type { Flushable } from '../turn/flusher.ts'
 import type { BackedUpClient, UpstreamConnection } from '../upstream/connection.ts'
@@ -89,8 +90,9 @@ export class DownstreamConnection
     return this.#inFlight
   }
 
-  /** Where to write; it goes out at the end of this turn of the event loop. */
+  /** Where to write; it goes out at the end of this turn of the event loop, or when it is much. */
   output(): ByteBuffer {
+    if (this.#out !== undefined && this.#out.length >= earlyFlushBytes && !this.#blocked) this.#send(this.#out)
     this.#out ??= this.#core.buffers.take()
     if (!this.flushQueued) this.#core.flusher.add(this)
     return this.#out
@@ -170,12 +172,8 @@ export class DownstreamConnection
       this.#checkOutput()
       return
     }
-    const out = this.#out
-    if (out !== undefined) {
-      this.filter.stats.bytesSent.value += out.length
-      this.#blocked = !this.#connection.send(out)
-      this.#out = undefined
-      this.#core.buffers.give(out)
+    if (this.#out !== undefined) {
+      this.#send(this.#out)
       if (this.#blocked) this.#checkOutput()
     }
     if (this.state === 'closing' && this.#inFlight === 0 && !this.#blocked) {
@@ -313,6 +311,14 @@ export class DownstreamConnection
     // Answers to good requests before it still go out.
     if (this.#out !== undefined && !this.#blocked) this.flush()
     this.destroy()
+  }
+
+  /** Closes nothing, whatever becomes of it: a request may be in the middle of its end. */
+  #send(out: ByteBuffer): void {
+    this.filter.stats.bytesSent.value += out.length
+    this.#blocked = !this.#connection.send(out)
+    this.#out = undefined
+    this.#core.buffers.give(out)
   }
 
   #pause(reason: number): void {

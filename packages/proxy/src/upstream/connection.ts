@@ -14,6 +14,7 @@ import type { Endpoint } from '../cluster/endpoint.ts'
 import type { Core } from '../core.ts'
 import type { Connection, ConnectionHandler } from '../io/io.ts'
 import { TimerEntry } from '../turn/timer-wheel.ts'
+import { earlyFlushBytes } from '../turn/buffers.ts'
 import type { Flushable, Resumable } from '../turn/flusher.ts'
 
 /**
@@ -90,11 +91,16 @@ export abstract class UpstreamConnection extends TimerEntry implements Connectio
     this.connection = core.io.connect(endpoint.address, { timeoutMs: cluster.config.connectTimeoutMs }, this)
   }
 
-  /** Where to write; it goes out at the end of this turn of the event loop. */
+  /** Where to write; it goes out at the end of this turn of the event loop, or when it is much. */
   output(): ByteBuffer {
-    this.out ??= this.core.buffers.take()
+    if (this.out !== undefined && this.out.length >= earlyFlushBytes && this.state === 'open') this.flush()
+    this.out ??= this.takeBuffer()
     if (!this.flushQueued) this.core.flusher.add(this)
     return this.out
+  }
+
+  protected takeBuffer(): ByteBuffer {
+    return this.core.buffers.take()
   }
 
   /** Whether so much waits to be sent that clients should not be read from. */

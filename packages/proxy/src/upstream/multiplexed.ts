@@ -7,7 +7,7 @@
  * A request that is given up leaves a tombstone: its slot stays taken until the late response comes, so that it can't
  * be taken for another's.
  */
-import type { Frame, LocalErrorType, Protocol } from '@aeraki/protocols'
+import type { ByteBuffer, Frame, LocalErrorType, Protocol } from '@aeraki/protocols'
 import { replyTo } from '../exchange/reply-to.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Endpoint } from '../cluster/endpoint.ts'
@@ -174,6 +174,11 @@ class MultiplexedConnection extends UpstreamConnection implements ExchangeHolder
       cluster.onGatewayFailure(endpoint)
       core.exchanges.fail(exchange, type, message)
     }
+  }
+
+  /** Many clients share it. */
+  protected override takeBuffer(): ByteBuffer {
+    return this.core.buffers.takeLarge()
   }
 
   protected leave(): void {

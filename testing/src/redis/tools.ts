@@ -10,6 +10,8 @@ export interface TlsFiles {
 }
 
 export interface RedisLogin {
+  /** Default: 127.0.0.1. */
+  readonly host?: string
   readonly password?: string
   readonly username?: string
   readonly tls?: TlsFiles
@@ -58,8 +60,9 @@ export function redisCluster(args: readonly string[], login: RedisLogin = {}): P
   return run('redis-cli', [...loginArguments(login), '--cluster', ...args])
 }
 
-function loginArguments({ password, username, tls }: RedisLogin): string[] {
+function loginArguments({ host, password, username, tls }: RedisLogin): string[] {
   return [
+    ...(host === undefined ? [] : ['-h', host]),
     ...(tls === undefined ? [] : ['--tls', '--cert', tls.certificate, '--key', tls.key, '--cacert', tls.certificate]),
     ...(username === undefined ? [] : ['--user', username]),
     ...(password === undefined ? [] : ['-a', password, noWarning]),

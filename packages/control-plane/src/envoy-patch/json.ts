@@ -15,17 +15,19 @@ import {
   type MessageShape,
 } from '@bufbuild/protobuf'
 import { DurationSchema, StructSchema } from '@bufbuild/protobuf/wkt'
+import { envoyProtocols } from '@aeraki/protocols/envoy'
 import { TcpProxySchema } from '@aeraki/xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
 import { TypedStructSchema as UdpaTypedStructSchema } from '@aeraki/xds/gen/udpa/type/v1/typed_struct_pb.ts'
 import { TypedStructSchema } from '@aeraki/xds/gen/xds/type/v3/typed_struct_pb.ts'
 
-/** The types of an Any that are read; the filters that our own listeners are made of, and what holds any other. */
+/** The types of an Any that are read: filters that our own listeners are made of, what holds any other, and what protocols name. */
 export const knownTypes = createRegistry(
   TcpProxySchema,
   TypedStructSchema,
   UdpaTypedStructSchema,
   StructSchema,
   DurationSchema,
+  ...envoyProtocols.flatMap(({ clusterTypes = [] }) => clusterTypes),
 )
 
 /** The JSON as a message. Throws an Error that names the field and what is wrong with it. */

@@ -19,6 +19,8 @@ export interface EnvoyProtocol {
   readonly virtualService?: true
   /** The Aeraki kinds that speak of this protocol alone: `EnvoyPort.policies` answers for these. */
   readonly policyKinds: readonly Kind[]
+  /** The types of every Any in patches of clusters: Envoy finds the kind of a cluster by its type, and not in a TypedStruct. */
+  readonly clusterTypes?: readonly DescMessage[]
   /**
    * Undefined: this port can't be served, and it has been reported why; it stays plain TCP. A pure function of the port:
    * equal ports give equal results, in bytes.

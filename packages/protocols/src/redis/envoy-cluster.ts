@@ -33,7 +33,9 @@ type Cluster = Exclude<MessageInitShape<typeof ClusterSchema>, { $typeName: stri
 const connectTimeoutMs = 10_000
 
 /** Every type that stands in an Any of these clusters. */
-const nested = createRegistry(RedisProtocolOptionsSchema, RedisClusterConfigSchema, UpstreamTlsContextSchema)
+export const clusterTypes = [RedisProtocolOptionsSchema, RedisClusterConfigSchema, UpstreamTlsContextSchema]
+
+const nested = createRegistry(...clusterTypes)
 
 export function clusterPatches(port: EnvoyPort, destination: ObjectOf<'RedisDestination'> | undefined): ClusterPatch[] {
   const pool = destination?.spec.trafficPolicy?.connectionPool

@@ -11,7 +11,7 @@ import { RedisProxySchema } from '@aeraki/xds/gen/envoy/extensions/filters/netwo
 import type { EnvoyPort, EnvoyProtocol, EnvoyTranslation } from '../envoy/contract.ts'
 import { json, typeUrlOf } from '../envoy/message.ts'
 import { downstreamAuth } from './envoy-auth.ts'
-import { clusterPatches } from './envoy-cluster.ts'
+import { clusterPatches, clusterTypes } from './envoy-cluster.ts'
 import { faults } from './envoy-faults.ts'
 import { nobody, prefixRoutes } from './envoy-routes.ts'
 import { settings } from './envoy-settings.ts'
@@ -20,6 +20,7 @@ import { onlyFor } from './envoy-policy.ts'
 export const redisEnvoy: EnvoyProtocol = {
   name: 'redis',
   policyKinds: ['RedisService', 'RedisDestination'],
+  clusterTypes,
   translate(port: EnvoyPort): EnvoyTranslation | undefined {
     if (port.direction === 'inbound') return {}
     reportForeignRoutes(port)

@@ -39,6 +39,11 @@ export const verbs: readonly Verb[] = [
     load: () => import('./verbs/generate.ts'),
   },
   {
+    name: 'diff',
+    summary: 'show what "generate" would change in a cluster, or beside another folder',
+    load: () => import('./verbs/diff.ts'),
+  },
+  {
     name: 'demo',
     summary: 'a live mesh in the terminal: Dubbo calls routed, split and re-routed',
     load: () => import('./verbs/demo.ts'),

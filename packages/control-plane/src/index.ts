@@ -8,9 +8,7 @@ export {
   startControlPlane,
 } from './control-plane.ts'
 export { bootstrapFor, type BootstrapOptions } from './bootstrap/bootstrap.ts'
-export { generate, generateFrom, type Generation, type GenerationOptions } from './generate.ts'
 export type { GeneratedObjects, ObjectChanges, WrittenObject } from './envoy-filter/generated.ts'
-export { type PrintFormat, printObjects, printYaml } from './envoy-filter/print.ts'
 export { type GeneratedObject, ownerLabel } from './envoy-filter/object.ts'
 export type { RouteDelivery } from './envoy-filter/delivery.ts'
 export {

@@ -25,9 +25,11 @@ export const command: Command = {
     const config = args.text('config')
     if (config === undefined) throw new UsageError('give the folder: --config DIR', NAME)
     if (args.words[0] !== undefined) throw new UsageError(`unexpected "${args.words[0]}"`, NAME)
-    const [{ formatDiagnostics, hasErrors }, { generate, printObjects }] = await Promise.all([
+    // Not the control plane as a whole: its servers and registries take longer to load than all of this to run.
+    const [{ formatDiagnostics, hasErrors }, { generate }, { printObjects }] = await Promise.all([
       import('@aeraki/api'),
-      import('@aeraki/control-plane'),
+      import('@aeraki/control-plane/generate'),
+      import('@aeraki/control-plane/print'),
     ])
     const { objects, diagnostics } = generate([config], { rootNamespace: args.text('root-namespace') })
     if (diagnostics.length > 0) process.stderr.write(`${formatDiagnostics(diagnostics, 'text')}\n`)

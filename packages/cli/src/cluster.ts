@@ -1,6 +1,7 @@
 /** `aeraki control-plane --kubernetes`. */
 import { readAddress } from './arguments.ts'
 import type { Arguments, Options } from './command.ts'
+import { readIstioRoutes } from './istio-routes.ts'
 import { untilTerminated } from './signals.ts'
 import { UsageError } from './usage.ts'
 
@@ -34,6 +35,7 @@ export async function runInCluster(verb: string, args: Arguments): Promise<numbe
     context: args.text('context'),
     namespace: args.text('namespace'),
     rootNamespace: args.text('root-namespace'),
+    istioDelivery: readIstioRoutes(args),
     xds: readAddress(verb, 'xds', args.text('xds') ?? ''),
     admin: readAddress(verb, 'admin', args.text('admin') ?? ''),
     webhook: readWebhook(verb, args),

@@ -8,7 +8,7 @@ import { createAdsServer } from '@aeraki/xds'
 import { createPages } from './admin/pages.ts'
 import { registryPages } from './admin/registry-pages.ts'
 import { type AdminServer, startAdmin } from './admin/server.ts'
-import type { RouteDelivery } from './envoy-filter/delivery.ts'
+import type { IstioDelivery, RouteDelivery } from './envoy-filter/delivery.ts'
 import { createPipeline } from './pipeline.ts'
 import { createMcpOutput, withMcp } from './outputs/mcp.ts'
 import { feed } from './outputs/mcp-feed.ts'
@@ -33,6 +33,8 @@ export interface ControlPlaneOptions {
   readonly folder?: FolderSourceOptions | undefined
   /** How routes come to stock Envoys. Default: over ADS. */
   readonly delivery?: RouteDelivery | undefined
+  /** How routes come to the sidecars of an istiod that takes its configuration from here. Default: inline. */
+  readonly istioDelivery?: IstioDelivery | undefined
   /** Registries whose services are in the mesh, too; as `loadBridgeConfig` of @aeraki/registries reads them. */
   readonly registries?: BridgeConfig | undefined
   /** An istiod whose configuration is the mesh's, too. */
@@ -77,6 +79,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     rootNamespace: options.rootNamespace ?? 'istio-system',
     saveVips: () => state.save(vips.snapshot()),
     ...(options.delivery === undefined ? {} : { delivery: options.delivery }),
+    istioDelivery: options.istioDelivery,
   })
   const folder = createFolderSource(options.configDir, options.folder)
   const running = options.registries === undefined ? undefined : runBridge(options.registries)

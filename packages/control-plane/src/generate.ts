@@ -2,6 +2,7 @@
 import { type Diagnostic, loadPaths, type LoadResult } from '@aeraki/api'
 import type { Report } from './mesh/findings.ts'
 import { createMesh, type Mesh } from './mesh/mesh.ts'
+import type { IstioDelivery } from './envoy-filter/delivery.ts'
 import { createGeneratedObjects, type WrittenObject } from './envoy-filter/generated.ts'
 import { createVipAllocator } from './vip/allocator.ts'
 
@@ -15,6 +16,8 @@ export interface Generation {
 export interface GenerationOptions {
   /** Where objects for everyone are written. Default `istio-system`. */
   readonly rootNamespace?: string | undefined
+  /** How routes come to the sidecars. Default: inline. */
+  readonly istioDelivery?: IstioDelivery | undefined
 }
 
 /** @throws AerakiError API_UNREADABLE where a path cannot be read */
@@ -24,10 +27,10 @@ export function generate(paths: readonly string[], options: GenerationOptions = 
 
 /** What is broken is reported and left out. */
 export function generateFrom({ objects, diagnostics }: LoadResult, options: GenerationOptions = {}): Generation {
-  const rootNamespace = options.rootNamespace ?? 'istio-system'
+  const { rootNamespace = 'istio-system', istioDelivery = { kind: 'inline' } } = options
   const mesh = createMesh(createVipAllocator(), rootNamespace)
   const change = mesh.apply(objects.map((object) => ({ kind: 'put', object })))
-  const filters = createGeneratedObjects({ mesh, rootNamespace, allocatedAddresses: false })
+  const filters = createGeneratedObjects({ mesh, rootNamespace, allocatedAddresses: false, delivery: istioDelivery })
   filters.publish(change)
   const reports = [...mesh.reports().filter(isForIstio(mesh)), ...filters.reports()]
   const found = [...diagnostics, ...reports.flatMap((report) => mesh.diagnosticOf(report))]

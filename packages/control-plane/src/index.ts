@@ -10,7 +10,7 @@ export {
 export { bootstrapFor, type BootstrapOptions } from './bootstrap/bootstrap.ts'
 export type { GeneratedObjects, ObjectChanges, WrittenObject } from './envoy-filter/generated.ts'
 export { type GeneratedObject, ownerLabel } from './envoy-filter/object.ts'
-export type { RouteDelivery } from './envoy-filter/delivery.ts'
+export type { IstioDelivery, RouteDelivery } from './envoy-filter/delivery.ts'
 export {
   type KubernetesControlPlane,
   type KubernetesControlPlaneOptions,

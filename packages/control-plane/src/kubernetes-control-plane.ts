@@ -21,6 +21,7 @@ import type { HostPort } from './control-plane.ts'
 import { createAddressWriter } from './outputs/kubernetes/addresses.ts'
 import { createStatusWriter } from './outputs/kubernetes/status.ts'
 import { createClusterWriter, type WriterCounters } from './outputs/kubernetes/writer.ts'
+import type { IstioDelivery } from './envoy-filter/delivery.ts'
 import { createPipeline } from './pipeline.ts'
 import { createKubernetesSource } from './sources/kubernetes/source.ts'
 import { createVipAllocator } from './vip/allocator.ts'
@@ -36,6 +37,8 @@ export interface KubernetesControlPlaneOptions {
   readonly namespace?: string | undefined
   /** Where EnvoyFilters for everybody go, and whose DestinationRules count for everybody. Default `istio-system`. */
   readonly rootNamespace?: string | undefined
+  /** How routes come to the sidecars. Default: inline. */
+  readonly istioDelivery?: IstioDelivery | undefined
   readonly xds: HostPort
   readonly admin?: HostPort | undefined
   /** Undefined: no webhook. */
@@ -89,6 +92,7 @@ export async function startKubernetesControlPlane(
     saveVips() {},
     // Istio's sidecars know those that stand in the objects.
     allocatedAddresses: false,
+    istioDelivery: options.istioDelivery,
   })
   const source = createKubernetesSource({ client, timing })
   let election: Election | undefined

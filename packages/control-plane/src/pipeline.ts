@@ -1,7 +1,7 @@
 /** Source -> store -> mesh -> output, one turn for each batch of changes. No network: that is control-plane.ts. */
 import { type Diagnostic, formatDiagnostic } from '@aeraki/api'
 import { getLogger } from '@logtape/logtape'
-import type { RouteDelivery } from './envoy-filter/delivery.ts'
+import type { IstioDelivery, RouteDelivery } from './envoy-filter/delivery.ts'
 import { createGeneratedObjects, type GeneratedObjects, type ObjectChanges } from './envoy-filter/generated.ts'
 import { createUserFilters } from './envoy-patch/user-filters.ts'
 import { originOf, type Report, reportId } from './mesh/findings.ts'
@@ -43,11 +43,14 @@ export interface PipelineOptions {
   readonly allocatedAddresses?: boolean
   /** How routes come to the stock Envoys that are served. Default: over ADS. */
   readonly delivery?: RouteDelivery
+  /** How routes come to the sidecars of Istio, for which objects are written. Default: inline. */
+  readonly istioDelivery?: IstioDelivery | undefined
 }
 
 /** Throws AerakiError ENVOY_ROUTE_FILES where routes are delivered in files that can't be written. */
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { vips, rootNamespace, saveVips, allocatedAddresses = true, delivery = { kind: 'ads' } } = options
+  const istioDelivery = options.istioDelivery ?? { kind: 'inline' }
   const store = createStore()
   const mesh = createMesh(vips, rootNamespace)
   const filters = createUserFilters(rootNamespace)
@@ -80,7 +83,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     generated(listener) {
       if (listener !== undefined) listeners.add(listener)
       if (generated === undefined) {
-        generated = createGeneratedObjects({ mesh, rootNamespace, allocatedAddresses })
+        generated = createGeneratedObjects({ mesh, rootNamespace, allocatedAddresses, delivery: istioDelivery })
         generated.publish(mesh.everything())
       }
       return generated

@@ -5,6 +5,7 @@ import type { BridgeConfig } from '@aeraki/registries'
 import { readAddress } from '../arguments.ts'
 import { clusterOptions, runInCluster } from '../cluster.ts'
 import type { Arguments, Command } from '../command.ts'
+import { istioRoutesOption, readIstioRoutes } from '../istio-routes.ts'
 import { untilTerminated } from '../signals.ts'
 import { UsageError } from '../usage.ts'
 
@@ -34,6 +35,7 @@ export const command: Command = {
       default: 'ads',
       help: 'how routes come to stock Envoys (docs/envoy.md)',
     },
+    ...istioRoutesOption,
     'route-files': { type: 'string', value: 'DIR', help: 'writes their routes into files instead, which they read' },
     state: { type: 'string', value: 'FILE', help: 'where allocated addresses are kept (default: in DIR)' },
   },
@@ -60,6 +62,7 @@ export const command: Command = {
       registries,
       istiod: readIstiod(args),
       delivery: readDelivery(args),
+      istioDelivery: readIstioRoutes(args),
       ...(stateFile === undefined ? {} : { stateFile }),
     })
     // Whoever reads that it is ready may end it at once.

@@ -1,4 +1,5 @@
 import type { Command } from '../command.ts'
+import { istioRoutesOption, readIstioRoutes } from '../istio-routes.ts'
 import { UsageError } from '../usage.ts'
 
 const NAME = 'generate'
@@ -13,6 +14,7 @@ export const command: Command = {
   options: {
     config: { type: 'string', value: 'DIR', help: 'the folder, or a file (required)' },
     output: { type: 'string', short: 'o', value: 'FORMAT', choices: ['yaml', 'json'], default: 'yaml', help: 'format' },
+    ...istioRoutesOption,
     'root-namespace': {
       type: 'string',
       value: 'NAME',
@@ -31,7 +33,10 @@ export const command: Command = {
       import('@aeraki/control-plane/generate'),
       import('@aeraki/control-plane/print'),
     ])
-    const { objects, diagnostics } = generate([config], { rootNamespace: args.text('root-namespace') })
+    const { objects, diagnostics } = generate([config], {
+      rootNamespace: args.text('root-namespace'),
+      istioDelivery: readIstioRoutes(args),
+    })
     if (diagnostics.length > 0) process.stderr.write(`${formatDiagnostics(diagnostics, 'text')}\n`)
     const format = args.text('output') === 'json' ? 'json' : 'yaml'
     process.stdout.write(

@@ -23,6 +23,9 @@ export type RouteDelivery =
   | { readonly kind: 'files'; readonly folder: string }
   | { readonly kind: 'extension-config' }
 
+/** Of sidecars whose ADS is istiod's. */
+export type IstioDelivery = Extract<RouteDelivery, { readonly kind: 'inline' | 'extension-config' }>
+
 /** Proto3 JSON of an envoy.config.listener.v3.Filter. */
 export type ListenerFilter = JsonObject & { readonly name: string }
 

@@ -221,8 +221,13 @@ class ServerConnection implements Connection {
   }
 
   #ping(beat: number): void {
-    if (Date.now() - this.heardAt > beat * 2) this.#lose('no answer to a ping')
-    else this.#socket.write(new FrameWriter().int(xid.ping).int(operation.ping).frame())
+    this.#socket.write(new FrameWriter().int(xid.ping).int(operation.ping).frame())
+    const isSilent = (): boolean => this.#state === 'open' && Date.now() - this.heardAt > beat * 2
+    if (!isSilent()) return
+    // After a long turn of this process timers come first: what the server sent meanwhile is read before it is judged.
+    setImmediate(() => {
+      if (isSilent()) this.#lose('no answer to a ping')
+    })
   }
 
   #lose(reason: string): void {

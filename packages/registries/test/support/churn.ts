@@ -1,5 +1,6 @@
 /** Many services in a real ZooKeeper, one provider of one of them replaced so many times a second. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ZookeeperServer, zookeeperServer } from '@aeraki/testing'
@@ -78,7 +79,7 @@ export async function churn({ services, instances, rate, seconds, onProgress }: 
     await Promise.all(pending)
     const changedAt = performance.now()
     const changesCpuMs = cpu() - cpuAtBegin
-    while (!hasConverged(folder, ports)) await new Promise((resolve) => setTimeout(resolve, 100))
+    while (!(await hasConverged(folder, ports))) await new Promise((resolve) => setTimeout(resolve, 100))
     const convergedMs = performance.now() - changedAt
     const heapAfter = memory()
     return {
@@ -129,13 +130,14 @@ async function replace(writer: ZookeeperWriter, index: number, port: number): Pr
   await Promise.all([writer.createBare(node(index, changing, port + 1)), writer.remove(node(index, changing, port))])
 }
 
-function hasConverged(folder: string, ports: readonly number[]): boolean {
-  const files = readdirSync(folder)
-  if (files.length !== ports.length) return false
-  return ports.every((port, index) => {
+async function hasConverged(folder: string, ports: readonly number[]): Promise<boolean> {
+  for (const [index, port] of ports.entries()) {
     const name = `default.aeraki-${interfaceOf(index).toLowerCase().replaceAll('.', '-')}.yaml`
-    return readFileSync(join(folder, name), 'utf8').includes(`tcp-metaprotocol-dubbo: ${port}\n`)
-  })
+    // Not in one turn: the bridge has to have its own.
+    const text = await readFile(join(folder, name), 'utf8')
+    if (!text.includes(`tcp-metaprotocol-dubbo: ${port}\n`)) return false
+  }
+  return (await readdir(folder)).length === ports.length
 }
 
 function cpu(): number {

@@ -3,9 +3,9 @@
  * together. The process around it (flags, log sinks, signals) is main.ts.
  */
 import { getLogger } from '@logtape/logtape'
-import { createAdsClient, type AdsClient, type AdsClientOptions } from '@aeraki/xds'
+import type { AdsClient, AdsClientOptions } from '@aeraki/xds'
 import type { AdminContext } from './admin/context.ts'
-import { startAdmin, startStatus, type Admin } from './admin/server.ts'
+import type { Admin } from './admin/server.ts'
 import type { Bootstrap } from './config/bootstrap.ts'
 import { Configuration, type ConfigurationOptions } from './config/configuration.ts'
 import { formatAddress } from './config/from-common.ts'
@@ -66,7 +66,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     await proxy.close(0)
     throw error
   }
-  proxy.start()
+  await proxy.start()
   return proxy
 }
 
@@ -118,12 +118,16 @@ class Proxy implements RunningProxy {
     return this.#state
   }
 
+  // What not every proxy needs is loaded by those that do: gRPC's client and the pages take 5 of 75 MB at rest.
+
   async startAdmin(address: Address): Promise<void> {
+    const { startAdmin } = await import('./admin/server.ts')
     this.#admin = await startAdmin(address, this.#context())
     log.info('admin pages on http://{address}/', { address: formatAddress(this.#admin.address) })
   }
 
   async startStatus(address: Address): Promise<void> {
+    const { startStatus } = await import('./admin/server.ts')
     this.#status = await startStatus(address, this.#context())
     log.info('status pages on http://{address}/', { address: formatAddress(this.#status.address) })
   }
@@ -152,8 +156,9 @@ class Proxy implements RunningProxy {
     })
   }
 
-  start(): void {
-    const { bootstrap } = this.#options
+  async start(): Promise<void> {
+    const { bootstrap, connect } = this.#options
+    const createClient = connect ?? (bootstrap.controlPlane && (await import('@aeraki/xds')).createAdsClient)
     for (const note of bootstrap.notes) log.warn('bootstrap: {note}', { note })
     for (const { name, any, config } of bootstrap.clusters) {
       this.#resources.accept('cluster', name, { source: 'static', version: '', any })
@@ -164,7 +169,7 @@ class Proxy implements RunningProxy {
       this.#configuration.setListener(config)
     }
     this.#state = 'INITIALIZING'
-    if (bootstrap.controlPlane !== undefined) this.#connect(bootstrap.controlPlane)
+    if (bootstrap.controlPlane && createClient) this.#connect(bootstrap.controlPlane, createClient)
     else queueMicrotask(() => this.#checkLive())
   }
 
@@ -180,7 +185,10 @@ class Proxy implements RunningProxy {
     await this.#status?.close()
   }
 
-  #connect(controlPlane: NonNullable<Bootstrap['controlPlane']>): void {
+  #connect(
+    controlPlane: NonNullable<Bootstrap['controlPlane']>,
+    createClient: NonNullable<ProxyOptions['connect']>,
+  ): void {
     this.#subscriptions = new Subscriptions({
       configuration: this.#configuration,
       resources: this.#resources,
@@ -188,7 +196,7 @@ class Proxy implements RunningProxy {
       clusters: controlPlane.clusters,
       controlPlane: controlPlane.target,
     })
-    this.#client = (this.#options.connect ?? createAdsClient)({
+    this.#client = createClient({
       target: controlPlane.target,
       node: this.#options.bootstrap.node,
       variant: controlPlane.variant,

@@ -182,7 +182,8 @@ export class Subscriptions implements AdsHandler {
     }
     this.#answered.add(kind)
     queueMicrotask(() => this.#checkInitialised())
-    this.#subscribe()
+    // Only these name others. (Asking after each changed rule, too, took most of it where there are 10,000 services.)
+    if (kind === 'cluster' || kind === 'listener') this.#subscribe()
     if (reasons.length > 0) this.#resources.updates[kind].rejected++
     else this.#resources.updates[kind].accepted++
     if (reasons.length > 0) throw new AerakiError('PROXY_RESOURCE_INVALID', reasons.join('; '))

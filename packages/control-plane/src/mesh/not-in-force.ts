@@ -89,7 +89,7 @@ const byKind: Partial<Record<Kind, readonly Field[]>> = {
 }
 
 const kinds: Partial<Record<Kind, string>> = {
-  DubboAuthorizationPolicy: 'access is not checked in standalone mode yet: every call is allowed',
+  DubboAuthorizationPolicy: 'a MetaProtocol Proxy does not check access: every call is allowed there',
 }
 
 /** Every part of the object that has no effect, each with what to do. Routes are no more in force under Istio than here. */

@@ -49,7 +49,7 @@ export interface BunSocket<Data> {
   readonly localAddress: string | undefined
   readonly localPort: number | undefined
   /** How many bytes the kernel took; negative when the socket is closed. The rest is the caller's to keep. */
-  write(bytes: Uint8Array): number
+  write(bytes: Uint8Array, byteOffset?: number, byteLength?: number): number
   pause(): void
   resume(): void
   /** Ends this side only. */

@@ -150,23 +150,11 @@ class BunConnection implements Connection {
   }
 
   write(bytes: Uint8Array): boolean {
-    if (this.#pending !== undefined) {
-      this.#keep(this.#pending, bytes, 0)
-      return false
-    }
-    const socket = this.#socket
-    if (socket === undefined || this.#state !== 'open') return true
-    const written = socket.write(bytes)
-    // Negative: it is closed, and `close` will say so.
-    if (written < 0 || written === bytes.length) return true
-    this.#pending = new ByteBuffer(Math.max(4096, bytes.length - written))
-    this.#pendingFrom = 0
-    this.#keep(this.#pending, bytes, written)
-    return false
+    return this.#give(bytes, bytes.length)
   }
 
   send(buffer: ByteBuffer): boolean {
-    const taken = this.write(buffer.view())
+    const taken = this.#give(buffer.bytes, buffer.length)
     buffer.clear()
     return taken
   }
@@ -230,7 +218,7 @@ class BunConnection implements Connection {
     const pending = this.#pending
     const socket = this.#socket
     if (pending === undefined || socket === undefined) return
-    const written = socket.write(pending.bytes.subarray(this.#pendingFrom, pending.length))
+    const written = socket.write(pending.bytes, this.#pendingFrom, pending.length - this.#pendingFrom)
     if (written < 0) return
     this.#pendingFrom += written
     if (this.#pendingFrom < pending.length) return
@@ -262,6 +250,23 @@ class BunConnection implements Connection {
     else handler.onClose(reason)
   }
 
+  /** Not a view but a length: making a view for each write took a sixth of the proxy's time in user mode. */
+  #give(bytes: Uint8Array, length: number): boolean {
+    if (this.#pending !== undefined) {
+      this.#keep(this.#pending, bytes, 0, length)
+      return false
+    }
+    const socket = this.#socket
+    if (socket === undefined || this.#state !== 'open') return true
+    const written = socket.write(bytes, 0, length)
+    // Negative: it is closed, and `close` will say so.
+    if (written < 0 || written === length) return true
+    this.#pending = new ByteBuffer(Math.max(4096, length - written))
+    this.#pendingFrom = 0
+    this.#keep(this.#pending, bytes, written, length)
+    return false
+  }
+
   #finish(): void {
     this.#busy = true
     this.#state = 'ended'
@@ -270,10 +275,10 @@ class BunConnection implements Connection {
     this.#busy = false
   }
 
-  #keep(pending: ByteBuffer, bytes: Uint8Array, from: number): void {
-    const at = pending.reserve(bytes.length - from)
-    pending.bytes.set(bytes.subarray(from), at)
-    pending.commit(at + bytes.length - from)
+  #keep(pending: ByteBuffer, bytes: Uint8Array, from: number, to: number): void {
+    const at = pending.reserve(to - from)
+    pending.bytes.set(bytes.subarray(from, to), at)
+    pending.commit(at + to - from)
   }
 }
 

@@ -13,6 +13,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const peers = join(root, '.peers')
 const kubernetesBuild = join(root, 'testing/kubernetes/build.sh')
 const istioBuild = join(root, 'testing/istio/build.sh')
+const contribBuild = join(root, 'testing/envoy-contrib/build.sh')
 const dubboBuild = join(root, 'testing/java/build.sh')
 const envoyVersion = '1.40.0'
 const pythonPackages = ['grpcio==1.85.1', 'protobuf==7.35.1', 'thrift==0.24.0']
@@ -79,6 +80,12 @@ const steps: readonly Step[] = [
     cluster: true,
     present: () => spawnSync('bash', [istioBuild, '--up-to-date']).status === 0,
     install: () => run('bash', [istioBuild]),
+  },
+  {
+    what: "a judge of Envoy's contrib filters, built from the Go module proxy",
+    cluster: true,
+    present: () => spawnSync('bash', [contribBuild, '--up-to-date']).status === 0,
+    install: () => run('bash', [contribBuild]),
   },
 ]
 

@@ -40,6 +40,8 @@ const peers = {
   zookeeper: '/usr/share/java/zookeeper.jar',
   /** Folder with istiod (testing/istio): `npm run test:cluster` builds it. */
   istio: join(peersFolder, 'istio'),
+  /** Folder with a judge of Envoy's contrib filters (testing/envoy-contrib): `npm run test:cluster` builds it. */
+  'envoy-contrib': join(peersFolder, 'envoy-contrib'),
   /** Bun: the proxy's production runtime. */
   bun: join(root, 'node_modules/@oven/bun-linux-x64/bin/bun'),
 } as const
@@ -52,6 +54,7 @@ const proofs: Partial<Record<PeerName, string>> = {
   'dubbo-java': join(peersFolder, 'dubbo-java/.stamp'),
   kubernetes: join(peersFolder, 'kubernetes/.stamp'),
   istio: join(peersFolder, 'istio/.stamp'),
+  'envoy-contrib': join(peersFolder, 'envoy-contrib/.stamp'),
 }
 
 export interface Peer {

@@ -75,11 +75,12 @@ async function served(target: string, typeUrl: string, names: readonly string[])
 }
 
 /** With one endpoint in the place of those that would come over EDS, and without certificates. */
-function plain({ transport_socket_matches: _, ...cluster }: ClusterJson, server: RedisServer): object {
-  if (cluster.cluster_type !== undefined) return { ...cluster, filters: [] }
+function plain(fromIstiod: ClusterJson, server: RedisServer): object {
+  const cluster = { ...fromIstiod, filters: [], transport_socket_matches: undefined }
+  if (cluster.cluster_type !== undefined) return cluster
   const endpoint = { address: { socket_address: { address: server.host, port_value: server.port } } }
   const assignment = { cluster_name: cluster.name, endpoints: [{ lb_endpoints: [{ endpoint }] }] }
-  return { ...cluster, type: 'STATIC', eds_cluster_config: undefined, filters: [], load_assignment: assignment }
+  return { ...cluster, type: 'STATIC', eds_cluster_config: undefined, load_assignment: assignment }
 }
 
 test('istiod takes the filters of the Redis example, and Envoy what comes of them', { skip }, async (t) => {

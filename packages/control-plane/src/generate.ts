@@ -1,7 +1,7 @@
 /** Files and folders -> what would be written to a cluster, once and without a server. */
 import { type Diagnostic, loadPaths, type LoadResult } from '@aeraki/api'
-import type { Report } from './mesh/findings.ts'
-import { createMesh, type Mesh } from './mesh/mesh.ts'
+import { isForIstio } from './mesh/for-istio.ts'
+import { createMesh } from './mesh/mesh.ts'
 import type { IstioDelivery } from './envoy-filter/delivery.ts'
 import { createGeneratedObjects, type WrittenObject } from './envoy-filter/generated.ts'
 import { createVipAllocator } from './vip/allocator.ts'
@@ -35,16 +35,6 @@ export function generateFrom({ objects, diagnostics }: LoadResult, options: Gene
   const reports = [...mesh.reports().filter(isForIstio(mesh)), ...filters.reports()]
   const found = [...diagnostics, ...reports.flatMap((report) => mesh.diagnosticOf(report))]
   return { objects: filters.objects(), diagnostics: found.toSorted(byPlace) }
-}
-
-/** A VirtualService is our business only where it routes a port that is. */
-function isForIstio(mesh: Mesh): (report: Report) => boolean {
-  const routes = new Set<string>()
-  for (const { ports, rules } of mesh.services()) {
-    if (ports.some(({ envoy }) => envoy !== undefined)) for (const { origin } of rules.routing) routes.add(origin.id)
-  }
-  return ({ about, finding }) =>
-    finding.standalone !== true && (about.kind !== 'VirtualService' || routes.has(about.id))
 }
 
 function byPlace(a: Diagnostic, b: Diagnostic): number {

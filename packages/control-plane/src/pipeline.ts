@@ -5,6 +5,7 @@ import type { IstioDelivery, RouteDelivery } from './envoy-filter/delivery.ts'
 import { createGeneratedObjects, type GeneratedObjects, type ObjectChanges } from './envoy-filter/generated.ts'
 import { createUserFilters } from './envoy-patch/user-filters.ts'
 import { originOf, type Report, reportId } from './mesh/findings.ts'
+import { isForIstio } from './mesh/for-istio.ts'
 import { createMesh, type Mesh, type ObjectChange } from './mesh/mesh.ts'
 import { type AdsOutput, createAdsOutput } from './outputs/ads.ts'
 import { openRouteFiles } from './outputs/route-files.ts'
@@ -72,7 +73,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   /** Each once: what is written and what is served to stock Envoys is made in the same way. */
   const reports = (): Report[] => {
-    const all = [...mesh.reports(), ...filters.reports(), ...output.reports(), ...(generated?.reports() ?? [])]
+    const ofMesh = allocatedAddresses ? mesh.reports() : mesh.reports().filter(isForIstio(mesh))
+    const all = [...ofMesh, ...filters.reports(), ...output.reports(), ...(generated?.reports() ?? [])]
     return [...new Map(all.map((report) => [reportId(report), report])).values()]
   }
 

@@ -169,14 +169,21 @@ interface Sending {
   readonly headers: http.OutgoingHttpHeaders
 }
 
-async function send(url: URL, { body, ...options }: Sending, again = false): Promise<http.IncomingMessage> {
+async function send(url: URL, { body, ...options }: Sending): Promise<http.IncomingMessage> {
   const transport = url.protocol === 'https:' ? https : http
   return await new Promise((resolve, reject) => {
-    const request = transport.request(url, options, resolve)
+    // A connection may break after the answer, and a socket that is torn down may give more than one error.
+    let settled = false
+    const request = transport.request(url, options, (response) => {
+      settled = true
+      resolve(response)
+    })
     request.on('error', (error: NodeJS.ErrnoException) => {
-      // The server closed the idle connection just as it was used again: it has read nothing.
+      if (settled) return
+      settled = true
+      // The server closed the idle connection just as it was used again: it has read nothing. Others may be dead, too.
       const lost = request.reusedSocket && ['ECONNRESET', 'EPIPE'].includes(error.code ?? '')
-      if (lost && !again && !options.signal.aborted) resolve(send(url, { body, ...options }, true))
+      if (lost && !options.signal.aborted) resolve(send(url, { body, ...options }))
       else reject(error)
     })
     request.end(body)

@@ -35,6 +35,8 @@ export interface WebhookCounters {
 export const webhookPath = '/validate'
 /** The API server takes no larger object. */
 const largestBody = 8 * 1024 * 1024
+/** Two files do not change at once. */
+const settleMs = 100
 /** A mounted Secret is swapped by a link, which not every file system tells. */
 const rereadMs = 30_000
 
@@ -57,7 +59,11 @@ export async function startWebhook({ listen, certFile, keyFile }: WebhookOptions
       log.debug('{error}', { error: String(error) })
     }
   }
-  const watchers = watchFolders(new Set([dirname(certFile), dirname(keyFile)]), reread)
+  let quiet: NodeJS.Timeout | undefined
+  const watchers = watchFolders(new Set([dirname(certFile), dirname(keyFile)]), () => {
+    clearTimeout(quiet)
+    quiet = setTimeout(reread, settleMs)
+  })
   const timer = setInterval(reread, rereadMs)
   const { address, port, family } = server.address() as AddressInfo
   return {
@@ -65,6 +71,7 @@ export async function startWebhook({ listen, certFile, keyFile }: WebhookOptions
     counters,
     async close() {
       clearInterval(timer)
+      clearTimeout(quiet)
       for (const watcher of watchers) watcher.close()
       server.closeAllConnections()
       await new Promise<void>((resolve) => server.close(() => resolve()))

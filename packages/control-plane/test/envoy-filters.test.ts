@@ -244,3 +244,13 @@ test('one host and address in two namespaces is written once, and reported', () 
   assert.deepEqual(names, [`istio-system/aeraki-outbound-${host}-10.1.2.3-20880`])
   assert.ok(said.includes('ENVOY_CONTESTED ServiceEntry spec.hosts'), said.join())
 })
+
+test('one address and port of two hosts is reported', () => {
+  const more = 'endpoints: [{address: 10.0.0.1}]'
+  const two = generateYaml(entry({ more }) + entry({ more, name: 'other', host: 'other.shop.svc.cluster.local' }))
+  assert.deepEqual(two.said, ['ENVOY_CONTESTED ServiceEntry spec.addresses'])
+  const apart = generateYaml(
+    entry({ more }) + entry({ more, name: 'other', host: 'other.shop.svc.cluster.local', addresses: '[10.1.2.4]' }),
+  )
+  assert.deepEqual(apart.said, [])
+})

@@ -4,8 +4,9 @@
  */
 import { contentVersion } from '@aeraki/xds'
 import { createDependencies } from '../mesh/dependencies.ts'
-import { originOf, type Report } from '../mesh/findings.ts'
-import type { Mesh, MeshChange } from '../mesh/mesh.ts'
+import type { Report } from '../mesh/findings.ts'
+import type { MeshChange } from '../mesh/mesh.ts'
+import { contestFindings, patchedListeners } from './contests.ts'
 import { type GeneratedObject, sortKeyOf } from './object.ts'
 import { buildGatewayFilters } from './gateway.ts'
 import { type BuildContext, type Built, buildServiceFilters, type EnvoyContext } from './service.ts'
@@ -38,7 +39,7 @@ export interface ObjectChanges {
 }
 
 /** `service <key>` or `gateway <namespace>/<name>`. */
-type Unit = string
+export type Unit = string
 
 export function createGeneratedObjects(options: EnvoyContext): GeneratedObjects {
   const context: BuildContext = { ...options, lastSecrets: new Map() }
@@ -48,6 +49,8 @@ export function createGeneratedObjects(options: EnvoyContext): GeneratedObjects 
   /** Who wants to write an object, by its place. */
   const claims = new Map<string, Map<Unit, WrittenObject>>()
   const current = new Map<string, WrittenObject>()
+  /** Who patches a listener of clients. */
+  const listeners = new Map<string, Set<Unit>>()
   let recomputed = 0
   let rewritten = 0
 
@@ -58,6 +61,11 @@ export function createGeneratedObjects(options: EnvoyContext): GeneratedObjects 
       claimants?.delete(unit)
       if (claimants?.size === 0) claims.delete(place)
       touched.add(place)
+      for (const listener of patchedListeners(object)) {
+        const patching = listeners.get(listener)
+        patching?.delete(unit)
+        if (patching?.size === 0) listeners.delete(listener)
+      }
     }
     const result = build(unit, context)
     recomputed += 1
@@ -74,6 +82,9 @@ export function createGeneratedObjects(options: EnvoyContext): GeneratedObjects 
       const claimants = claims.get(place) ?? new Map<Unit, WrittenObject>()
       claims.set(place, claimants.set(unit, { object, text, version: contentVersion(Buffer.from(text)) }))
       touched.add(place)
+      for (const listener of patchedListeners(object)) {
+        listeners.set(listener, (listeners.get(listener) ?? new Set()).add(unit))
+      }
     }
   }
 
@@ -119,7 +130,10 @@ export function createGeneratedObjects(options: EnvoyContext): GeneratedObjects 
         const written = current.get(sortKeyOf(object))
         return written?.object === object ? [written] : []
       }),
-    reports: () => [...[...built.values()].flatMap(({ reports }) => reports), ...contests(claims, mesh)],
+    reports: () => [
+      ...[...built.values()].flatMap(({ reports }) => reports),
+      ...contestFindings({ claims, listeners, mesh }),
+    ],
     get recomputed() {
       return recomputed
     },
@@ -140,30 +154,4 @@ function build(unit: Unit, context: BuildContext): Built | undefined {
   const slash = name.indexOf('/')
   const gateway = mesh.inputs.objectOf('Gateway', name.slice(0, slash), name.slice(slash + 1))
   return gateway?.kind === 'Gateway' ? buildGatewayFilters(gateway, context) : undefined
-}
-
-/** One host and address in two namespaces: their EnvoyFilters would be one object. */
-function contests(claims: ReadonlyMap<string, ReadonlyMap<Unit, WrittenObject>>, mesh: Mesh): Report[] {
-  return [...claims.values()].flatMap((claimants): Report[] => {
-    const [first, ...others] = [...claimants.keys()].toSorted()
-    if (first === undefined) return []
-    return others.flatMap((unit) => {
-      const entry = mesh.entryOf(unit.slice(unit.indexOf(' ') + 1))
-      const written = claimants.get(unit)
-      if (entry === undefined || written === undefined || written.text === claimants.get(first)?.text) return []
-      return [
-        {
-          about: originOf(entry),
-          finding: {
-            severity: 'warning' as const,
-            code: 'ENVOY_CONTESTED',
-            field: 'spec.hosts',
-            value: written.object.metadata.name,
-            message: `${first} has an EnvoyFilter of this name already: this one's is not written`,
-            remedy: 'keep one ServiceEntry for the host and address',
-          },
-        },
-      ]
-    })
-  })
 }

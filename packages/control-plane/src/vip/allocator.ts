@@ -48,6 +48,8 @@ export function createVipAllocator(options: VipAllocatorOptions = {}): VipAlloca
   const now = options.now ?? Date.now
   const byKey = new Map<string, { index: number; goneSince: number | undefined }>()
   const byIndex = new Map<number, string>()
+  /** The keys whose service is gone: they are few, and looked through for each address that is given. */
+  const gone = new Set<string>()
   const reserved = new Map<number, number>()
   let revision = 0
 
@@ -57,19 +59,21 @@ export function createVipAllocator(options: VipAllocatorOptions = {}): VipAlloca
     // Until its service shows up again it counts as gone from the moment it was last written.
     byKey.set(key, { index, goneSince: goneSince ?? now() })
     byIndex.set(index, key)
+    gone.add(key)
   }
 
   function drop(key: string): void {
     const entry = byKey.get(key)
     if (entry === undefined) return
     byKey.delete(key)
+    gone.delete(key)
     byIndex.delete(entry.index)
     revision += 1
   }
 
   function dropExpired(): void {
     const oldest = now() - keepGoneMs
-    for (const [key, { goneSince }] of byKey) if (goneSince !== undefined && goneSince <= oldest) drop(key)
+    for (const key of gone) if ((byKey.get(key)?.goneSince ?? Infinity) <= oldest) drop(key)
   }
 
   function freeIndex(key: string): number | undefined {
@@ -84,8 +88,9 @@ export function createVipAllocator(options: VipAllocatorOptions = {}): VipAlloca
   function longestGone(): string | undefined {
     let found: string | undefined
     let since = Infinity
-    for (const [key, { index, goneSince }] of byKey) {
-      if (goneSince !== undefined && goneSince < since && !reserved.has(index)) {
+    for (const key of gone) {
+      const { index = 0, goneSince = Infinity } = byKey.get(key) ?? {}
+      if (goneSince < since && !reserved.has(index)) {
         found = key
         since = goneSince
       }
@@ -99,6 +104,7 @@ export function createVipAllocator(options: VipAllocatorOptions = {}): VipAlloca
       if (known !== undefined) {
         if (known.goneSince !== undefined) {
           known.goneSince = undefined
+          gone.delete(key)
           revision += 1
         }
         return addressOf(known.index)
@@ -127,6 +133,7 @@ export function createVipAllocator(options: VipAllocatorOptions = {}): VipAlloca
       const entry = byKey.get(key)
       if (entry === undefined || entry.goneSince !== undefined) return
       entry.goneSince = now()
+      gone.add(key)
       revision += 1
     },
     reserve(address) {

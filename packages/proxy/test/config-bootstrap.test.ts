@@ -195,6 +195,18 @@ static_resources:
     )
   })
 
+  test('places mistakes in JSON, too, among them a key that is there twice', () => {
+    assert.match(
+      mistakes('{"node": {"id": "n"},\n "admin": {"adress": {}}}'),
+      /b\.yaml:2:12: admin\.adress: unknown field/,
+    )
+    assert.match(mistakes('{"node": {"id": "a",\n "id": "b"}}'), /^PROXY_BOOTSTRAP_INVALID b\.yaml:2:2: .*unique/)
+    assert.match(mistakes('{"node": {"id": "n"},\n "admin" {}}'), /^PROXY_BOOTSTRAP_INVALID b\.yaml:2:/)
+    // What looks like a key within a text is none.
+    const { node } = parseBootstrap('{"node": {"id": "a \\"b\\": c"}}', 'b.json')
+    assert.equal(node.id, 'a "b": c')
+  })
+
   test('says where YAML itself is broken, and what an unreadable file needs', () => {
     assert.match(mistakes('node: {id: n\nadmin: ]'), /^PROXY_BOOTSTRAP_INVALID b\.yaml:2:\d+: /)
     assert.match(mistakes('just text'), /b\.yaml:1:1: the file: string "just text" where a map of fields is expected/)

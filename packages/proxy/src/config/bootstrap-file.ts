@@ -1,15 +1,11 @@
 /** A bootstrap as a file: YAML or JSON, Envoy's message, with the place of every mistake. */
 import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { fromJson, type JsonValue } from '@bufbuild/protobuf'
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml'
 import { AerakiError } from '@aeraki/api/errors'
-import {
-  BootstrapSchema,
-  type Bootstrap as BootstrapMessage,
-} from '@aeraki/xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts'
+import { BootstrapSchema } from '@aeraki/xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts'
 import { bootstrapFromMessage, type Bootstrap } from './bootstrap.ts'
-import { checkJson, type JsonMistake, type Path } from './json-check.ts'
-import { ResourceError } from './refusal.ts'
+import { checkJson, type JsonMistake } from './json-check.ts'
 import { registry } from './registry.ts'
 
 /**
@@ -29,82 +25,40 @@ export function loadBootstrap(path: string): Bootstrap {
 
 /** @param file for the messages */
 export function parseBootstrap(text: string, file: string): Bootstrap {
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
-  const place = (offset: number): string => {
-    const { line, col } = lines.linePos(offset)
-    return `${file}:${line}:${col}`
-  }
-  const [first] = document.errors
-  if (first !== undefined) throw invalid([`${place(first.pos[0])}: ${first.message}`])
+  return parseGoodJson(text) ?? parseDocument(text, file)
+}
 
-  const mistakes: JsonMistake[] = []
-  const say = ({ path, problem }: JsonMistake): string =>
-    `${place(locate(document, path))}: ${formatPath(path)}: ${problem}`
-  const json = checkJson(document.toJS() as JsonValue, BootstrapSchema, [], mistakes)
-  if (mistakes.length > 0) throw invalid(mistakes.map(say))
+/** The parser that keeps places takes 4 MB: it is loaded for YAML, and where there is a mistake to be placed. */
+function parseDocument(text: string, file: string): Bootstrap {
+  const require = createRequire(import.meta.url)
+  const { parseBootstrapDocument } = require('./bootstrap-document.ts') as typeof import('./bootstrap-document.ts')
+  return parseBootstrapDocument(text, file)
+}
 
-  let message: BootstrapMessage
+/** Undefined: it is no JSON, or has any mistake. */
+function parseGoodJson(text: string): Bootstrap | undefined {
   try {
-    message = fromJson(BootstrapSchema, json, { registry })
-  } catch (cause) {
-    throw invalid([`${file}: ${cause instanceof Error ? cause.message : String(cause)}`])
+    const value = JSON.parse(text) as JsonValue
+    if (keysIn(text) !== keysOf(value)) return undefined
+    const mistakes: JsonMistake[] = []
+    const json = checkJson(value, BootstrapSchema, [], mistakes)
+    if (mistakes.length > 0) return undefined
+    return bootstrapFromMessage(fromJson(BootstrapSchema, json, { registry }), (error) => error)
+  } catch {
+    return undefined
   }
-  return bootstrapFromMessage(message, (error, prefix) => {
-    if (!(error instanceof ResourceError)) return error
-    const where = place(locate(document, [...prefix, ...parsePath(error.path)]))
-    return new AerakiError(error.code, `${where}: ${error.message}`, { cause: error })
-  })
 }
 
-function invalid(lines: readonly string[]): AerakiError {
-  return new AerakiError('PROXY_BOOTSTRAP_INVALID', lines.join('\n'))
+/** Keys in the text: `JSON.parse` keeps one of those that are there twice, without a word. */
+function keysIn(text: string): number {
+  let count = 0
+  for (const [, colon] of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)) if (colon !== undefined) count += 1
+  return count
 }
 
-/** Offset of the last step of the path that the document has. Inside a TypedStruct, its `value` is no step. */
-function locate(document: Document, path: Path): number {
-  let node: unknown = document.contents
-  let offset = document.contents?.range?.[0] ?? 0
-  for (const step of path) {
-    const next = child(node, step) ?? child(child(node, 'value')?.node, step)
-    if (next === undefined) break
-    node = next.node
-    offset = next.offset ?? offset
-  }
-  return offset
-}
-
-function child(
-  node: unknown,
-  step: string | number,
-): { readonly node: unknown; readonly offset: number | undefined } | undefined {
-  if (isSeq(node) && typeof step === 'number') {
-    const item: unknown = node.items[step]
-    return item === undefined ? undefined : { node: item, offset: rangeOf(item) }
-  }
-  if (!isMap(node)) return undefined
-  for (const { key, value } of node.items) {
-    const name = isScalar(key) ? String(key.value) : String(key)
-    if (plain(name) === plain(String(step))) return { node: value, offset: rangeOf(key) }
-  }
-  return undefined
-}
-
-function rangeOf(node: unknown): number | undefined {
-  return isScalar(node) || isMap(node) || isSeq(node) ? node.range?.[0] : undefined
-}
-
-function plain(name: string): string {
-  return name.replaceAll('_', '').toLowerCase()
-}
-
-function parsePath(path: string): Path {
-  return [...path.matchAll(/\["([^"]*)"\]|\[(\d+)\]|([^.[\]]+)/g)].map(([, quoted, index, name]) =>
-    index === undefined ? (quoted ?? name ?? '') : Number(index),
-  )
-}
-
-function formatPath(path: Path): string {
-  const text = path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`)).join('')
-  return text === '' ? 'the file' : text.replace(/^\./, '')
+function keysOf(value: JsonValue): number {
+  if (typeof value !== 'object' || value === null) return 0
+  const values: readonly JsonValue[] = Object.values(value)
+  const own = Array.isArray(value) ? 0 : values.length
+  return values.reduce<number>((count, each) => count + keysOf(each), own)
 }

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { generateCrds } from '../packages/api/src/index.ts'
+import { renderTemplate } from '../packages/cli/src/install/template.ts'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const protoSource = join(root, 'packages/xds/proto')
@@ -102,6 +103,10 @@ function generateManifests(): void {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   for (const [name, content] of generateCrds()) writeFileSync(join(folder, name), content)
+  const rights = readFileSync(join(root, 'manifests/charts/aeraki/templates/rbac.yaml'), 'utf8')
+  const text = renderTemplate(rights, { Release: { Namespace: 'istio-system' } })
+  const about = '# Made of the Helm chart by "npm run generate", for those who want to see it or install by hand.\n'
+  writeFileSync(join(root, 'manifests/rbac.yaml'), about + text)
 }
 
 /** All files in one list, of which the registry is made that prints an Any of any type. */

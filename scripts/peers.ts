@@ -14,6 +14,7 @@ const peers = join(root, '.peers')
 const kubernetesBuild = join(root, 'testing/kubernetes/build.sh')
 const istioBuild = join(root, 'testing/istio/build.sh')
 const contribBuild = join(root, 'testing/envoy-contrib/build.sh')
+const helmBuild = join(root, 'testing/helm/build.sh')
 const dubboBuild = join(root, 'testing/java/build.sh')
 const envoyVersion = '1.40.0'
 const pythonPackages = ['grpcio==1.85.1', 'protobuf==7.35.1', 'thrift==0.24.0']
@@ -86,6 +87,10 @@ const steps: readonly Step[] = [
     cluster: true,
     present: () => spawnSync('bash', [contribBuild, '--up-to-date']).status === 0,
     install: () => run('bash', [contribBuild]),
+    what: 'Helm, built from the Go module proxy (minutes)',
+    cluster: true,
+    present: () => spawnSync('bash', [helmBuild, '--up-to-date']).status === 0,
+    install: () => run('bash', [helmBuild]),
   },
 ]
 

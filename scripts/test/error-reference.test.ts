@@ -8,7 +8,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 
 /** Codes as they stand in the sources: `'AREA_WHAT'` with an area of ours. */
 const code =
-  /'((?:API|XDS|PROTOCOL|CONTROL|STORE|SOURCE|MESH|MCP|KUBERNETES|PROXY|LISTENER|CONFIG|BOOTSTRAP|CLI|DEMO|ADMIN|INTERCEPT|ENVOY|REGISTRY|REGISTRATION|WEBHOOK)_[A-Z0-9_]+)'/g
+  /'((?:API|XDS|PROTOCOL|CONTROL|STORE|SOURCE|MESH|MCP|KUBERNETES|PROXY|LISTENER|CONFIG|BOOTSTRAP|CLI|DEMO|INSTALL|ADMIN|INTERCEPT|ENVOY|REGISTRY|REGISTRATION|WEBHOOK)_[A-Z0-9_]+)'/g
 
 /** Values of other enumerations that look like codes. */
 const notCodes = new Set([

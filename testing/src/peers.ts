@@ -42,6 +42,8 @@ const peers = {
   istio: join(peersFolder, 'istio'),
   /** Folder with a judge of Envoy's contrib filters (testing/envoy-contrib): `npm run test:cluster` builds it. */
   'envoy-contrib': join(peersFolder, 'envoy-contrib'),
+  /** Helm: the executable. */
+  helm: join(peersFolder, 'helm/helm'),
   /** Bun: the proxy's production runtime. */
   bun: join(root, 'node_modules/@oven/bun-linux-x64/bin/bun'),
 } as const

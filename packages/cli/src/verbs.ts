@@ -44,6 +44,11 @@ export const verbs: readonly Verb[] = [
     load: () => import('./verbs/diff.ts'),
   },
   {
+    name: 'install',
+    summary: 'print what a Kubernetes cluster needs to run Aeraki',
+    load: () => import('./verbs/install.ts'),
+  },
+  {
     name: 'demo',
     summary: 'a live mesh in the terminal: Dubbo calls routed, split and re-routed',
     load: () => import('./verbs/demo.ts'),

@@ -1,0 +1,138 @@
+/** The chart by real Helm, and what is installed by a real API server. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { parseAllDocuments, parse } from 'yaml'
+import { type Cluster, needPeer, startCluster } from '@aeraki/testing'
+import { chartFolder, loadChart, type Manifest, printManifests } from '../../src/install/chart.ts'
+
+const helm = needPeer('helm')
+const kubernetes = needPeer('kubernetes')
+const folder = mkdtempSync(join(tmpdir(), 'aeraki-helm-test-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+const everything = `
+webhook: {enabled: true, caBundle: QUJD, annotations: {a.b/c: d}}
+redisSecrets: [{namespace: redis, names: [auth]}, {namespace: cache, names: [a, b]}]
+gateway: {enabled: true, ports: [{name: tcp-dubbo, port: 20880}], nodeSelector: {disk: ssd}}
+`
+const cases = { defaults: '', everything, 'no disruption budget': 'podDisruptionBudget: {enabled: false}\n' }
+
+function runHelm(args: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync(helm.path, args, { encoding: 'utf8' })
+  assert.equal(status, 0, stderr)
+  return stdout
+}
+
+function valuesFile(text: string): string {
+  const file = join(folder, 'values.yaml')
+  writeFileSync(file, text)
+  return file
+}
+
+function keyOf({ kind, metadata }: Manifest): string {
+  const { namespace = '', name } = metadata as { namespace?: string; name: string }
+  return `${String(kind)} ${namespace}/${name}`
+}
+
+function documents(text: string): Manifest[] {
+  return parseAllDocuments(text).flatMap((each) => {
+    const value = each.toJS() as Manifest | null
+    return value === null ? [] : [value]
+  })
+}
+
+const byKey = (list: readonly Manifest[]) => Object.fromEntries(list.map((each) => [keyOf(each), each]))
+
+describe('Helm', { skip: helm.skip }, () => {
+  for (const [name, text] of Object.entries(cases)) {
+    test(`lints the chart, and renders what aeraki install does: ${name}`, () => {
+      const values = ['--values', valuesFile(text), '--namespace', 'mesh', '--kube-version', '1.31.0']
+      runHelm(['lint', '--strict', chartFolder, ...values])
+      const rendered = documents(runHelm(['template', 'aeraki', chartFolder, '--include-crds', ...values]))
+      assert.deepEqual(byKey(rendered), byKey(loadChart([{ name: 'v', text }]).render('mesh')))
+    })
+  }
+
+  test('refuses values that the schema refuses', () => {
+    const args = ['template', 'aeraki', chartFolder, '--kube-version', '1.31.0', '--set', 'webhook.enabld=true']
+    assert.notEqual(spawnSync(helm.path, args).status, 0)
+  })
+
+  test("understands the template for Istio's sidecar injector", () => {
+    const file = readFileSync(join(chartFolder, '../../istio/injection-template.yaml'), 'utf8')
+    const { aeraki } = (parse(file) as { sidecarInjectorWebhook: { templates: { aeraki: string } } })
+      .sidecarInjectorWebhook.templates
+    const chart = join(folder, 'chart')
+    mkdirSync(join(chart, 'templates'), { recursive: true })
+    cpSync(join(chartFolder, 'Chart.yaml'), join(chart, 'Chart.yaml'))
+    writeFileSync(join(chart, 'pod.tpl'), aeraki)
+    writeFileSync(
+      join(chart, 'templates/pod.yaml'),
+      '{{ tpl (.Files.Get "pod.tpl") (merge .Values (dict "Template" .Template)) }}',
+    )
+    const pod = 'ObjectMeta: {Labels: {app: web, version: v1}, Annotations: {aeraki.io/proxy-image: mine:1}}\n'
+    const args = ['template', 'x', chart, '--values', valuesFile(pod), '--kube-version', '1.31.0']
+    const [{ spec } = {}] = documents(runHelm(args))
+    const [proxy] = (spec as { containers: { image: string; args: string[] }[] }).containers
+    assert.equal(proxy?.image, 'mine:1')
+    assert.ok(proxy.args.includes('--labels=app=web,version=v1,'))
+    assert.ok(proxy.args.includes('--control-plane=aeraki.istio-system.svc:15010'))
+  })
+})
+
+describe('a cluster', { skip: kubernetes.skip }, () => {
+  let cluster: Cluster
+  before(async () => {
+    cluster = await startCluster()
+    const names = ['istio-system', 'redis', 'cache']
+    const restricted = 'labels: {pod-security.kubernetes.io/warn: restricted}'
+    const namespaces = names.map(
+      (name) => `{apiVersion: v1, kind: Namespace, metadata: {name: ${name}, ${restricted}}}`,
+    )
+    const istio = readFileSync(join(kubernetes.path, 'istio-crds.yaml'), 'utf8')
+    cluster.apply([...namespaces, istio].join('\n---\n'))
+    cluster.kubectl(['wait', '--for=condition=Established', '--timeout=60s', 'crd', '--all'])
+  })
+  after(() => cluster.stop())
+
+  test('takes what is installed, without a warning, also a second time', () => {
+    const text = printManifests(loadChart([{ name: 'v', text: everything }]).render('istio-system'), 'yaml')
+    for (const time of ['first', 'second']) {
+      const { status, output } = cluster.tryKubectl(['apply', '--server-side', '-f', '-'], text)
+      assert.equal(status, 0, output)
+      // Such as of the pod security standard "restricted".
+      assert.doesNotMatch(output, /warning/i, time)
+    }
+    assert.match(cluster.kubectl(['get', 'deployments', '-n', 'istio-system', '-o', 'name']), /aeraki-gateway/)
+  })
+
+  test('gives the control plane the passwords of Redis that are named, and nothing more', () => {
+    const may = (verb: string, what: string, namespace: string) =>
+      cluster.tryKubectl([
+        'auth',
+        'can-i',
+        verb,
+        what,
+        '-n',
+        namespace,
+        '--as',
+        'system:serviceaccount:istio-system:aeraki',
+      ]).status === 0
+    assert.ok(may('watch', 'secrets/auth', 'redis'))
+    for (const [what, namespace] of [
+      ['secrets/other', 'redis'],
+      ['secrets', 'redis'],
+      ['secrets/istio-ca-secret', 'istio-system'],
+      ['secrets', 'istio-system'],
+    ] as const) {
+      assert.ok(!may('list', what, namespace), what)
+      assert.ok(!may('get', what, namespace), what)
+    }
+    assert.ok(may('create', 'envoyfilters.networking.istio.io', 'shop'))
+    assert.ok(!may('create', 'pods', 'istio-system'))
+  })
+})

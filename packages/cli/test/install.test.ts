@@ -8,7 +8,9 @@ import { hasErrors } from '@aeraki/api'
 import { readArguments } from '../src/arguments.ts'
 import { chartFolder, loadChart, type Manifest, printManifests } from '../src/install/chart.ts'
 import { renderTemplate } from '../src/install/template.ts'
+import { command as controlPlane } from '../src/verbs/control-plane.ts'
 import { command as proxy } from '../src/verbs/proxy.ts'
+import { at, container, podSpec } from './manifest-path.ts'
 import { aeraki } from './run-command.ts'
 
 const everything = `
@@ -30,13 +32,6 @@ function manifests(values = '', namespace = 'istio-system'): Manifest[] {
   return chart.render(namespace)
 }
 
-/** What is at a path of the object of that kind and name; numbers are places in lists. */
-function at(list: readonly Manifest[], kind: string, name: string, path: string): unknown {
-  const object = list.find((each) => each['kind'] === kind && (each['metadata'] as { name?: unknown }).name === name)
-  assert.ok(object !== undefined, `${kind} ${name}`)
-  return path.split('.').reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], object)
-}
-
 function byKind(a: Manifest, b: Manifest): number {
   return String(a['kind']).localeCompare(String(b['kind']))
 }
@@ -44,9 +39,6 @@ function byKind(a: Manifest, b: Manifest): number {
 function readChart(path: string): unknown {
   return parse(readFileSync(join(chartFolder, path), 'utf8'))
 }
-
-const podSpec = 'spec.template.spec'
-const container = `${podSpec}.containers.0`
 
 describe('what is installed', () => {
   test('is the same bytes for the same values, and every object has a kind and a name of its own', () => {
@@ -106,6 +98,14 @@ describe('what is installed', () => {
       })
     }
     assert.equal(at(list, 'Deployment', 'aeraki-gateway', `${podSpec}.automountServiceAccountToken`), false)
+  })
+
+  test('starts the control plane with flags that it has', () => {
+    const [verb, ...args] = at(manifests(everything), 'Deployment', 'aeraki', `${container}.args`) as string[]
+    assert.equal(verb, 'control-plane')
+    const read = readArguments('control-plane', controlPlane, args)
+    assert.ok(read.flag('kubernetes'))
+    assert.equal(read.text('webhook-key'), '/etc/aeraki/webhook/tls.key')
   })
 
   test('starts the proxy with flags that it has', () => {

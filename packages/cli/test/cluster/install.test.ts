@@ -1,13 +1,18 @@
 /** The chart by real Helm, and what is installed by a real API server. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseAllDocuments, parse } from 'yaml'
 import { type Cluster, needPeer, startCluster } from '@aeraki/testing'
 import { chartFolder, loadChart, type Manifest, printManifests } from '../../src/install/chart.ts'
+import { at, container } from '../manifest-path.ts'
+import { COMMAND } from '../run-command.ts'
 
 const helm = needPeer('helm')
 const kubernetes = needPeer('kubernetes')
@@ -84,6 +89,12 @@ describe('Helm', { skip: helm.skip }, () => {
   })
 })
 
+/** To the control plane's account. */
+function isAllowed(cluster: Cluster, verb: string, resource: string, namespace: string): boolean {
+  const account = 'system:serviceaccount:istio-system:aeraki'
+  return cluster.tryKubectl(['auth', 'can-i', verb, resource, '-n', namespace, '--as', account]).status === 0
+}
+
 describe('a cluster', { skip: kubernetes.skip }, () => {
   let cluster: Cluster
   before(async () => {
@@ -110,29 +121,41 @@ describe('a cluster', { skip: kubernetes.skip }, () => {
     assert.match(cluster.kubectl(['get', 'deployments', '-n', 'istio-system', '-o', 'name']), /aeraki-gateway/)
   })
 
+  test('lets the control plane lead, started as the chart starts it', async () => {
+    const installed = loadChart([]).render('istio-system')
+    const args = (at(installed, 'Deployment', 'aeraki', `${container}.args`) as string[]).map((word) =>
+      word.replace(/^(--(?:xds|admin))=.*/, '$1=127.0.0.1:0'),
+    )
+    // What a pod finds in its volume.
+    const place = ['--kubeconfig', cluster.configFor('aeraki'), '--namespace', 'istio-system']
+    const child = spawn(process.execPath, [COMMAND, ...args, ...place], { stdio: ['ignore', 'pipe', 'ignore'] })
+    try {
+      let admin: string | undefined
+      for await (const line of createInterface({ input: child.stdout })) {
+        admin = /^admin (\S+)$/.exec(line)?.[1]
+        if (admin !== undefined) break
+      }
+      assert.equal((await fetch(`http://${admin}/ready`)).status, 200)
+      const leads = async () => ((await (await fetch(`http://${admin}/kubernetes`)).json()) as { leads: boolean }).leads
+      while (!(await leads())) await sleep(100)
+    } finally {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
+  })
+
   test('gives the control plane the passwords of Redis that are named, and nothing more', () => {
-    const may = (verb: string, what: string, namespace: string) =>
-      cluster.tryKubectl([
-        'auth',
-        'can-i',
-        verb,
-        what,
-        '-n',
-        namespace,
-        '--as',
-        'system:serviceaccount:istio-system:aeraki',
-      ]).status === 0
-    assert.ok(may('watch', 'secrets/auth', 'redis'))
+    assert.ok(isAllowed(cluster, 'watch', 'secrets/auth', 'redis'))
     for (const [what, namespace] of [
       ['secrets/other', 'redis'],
       ['secrets', 'redis'],
       ['secrets/istio-ca-secret', 'istio-system'],
       ['secrets', 'istio-system'],
     ] as const) {
-      assert.ok(!may('list', what, namespace), what)
-      assert.ok(!may('get', what, namespace), what)
+      assert.ok(!isAllowed(cluster, 'list', what, namespace), what)
+      assert.ok(!isAllowed(cluster, 'get', what, namespace), what)
     }
-    assert.ok(may('create', 'envoyfilters.networking.istio.io', 'shop'))
-    assert.ok(!may('create', 'pods', 'istio-system'))
+    assert.ok(isAllowed(cluster, 'create', 'envoyfilters.networking.istio.io', 'shop'))
+    assert.ok(!isAllowed(cluster, 'create', 'pods', 'istio-system'))
   })
 })

@@ -87,6 +87,8 @@ const steps: readonly Step[] = [
     cluster: true,
     present: () => spawnSync('bash', [contribBuild, '--up-to-date']).status === 0,
     install: () => run('bash', [contribBuild]),
+  },
+  {
     what: 'Helm, built from the Go module proxy (minutes)',
     cluster: true,
     present: () => spawnSync('bash', [helmBuild, '--up-to-date']).status === 0,

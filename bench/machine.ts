@@ -17,6 +17,11 @@ export function pinned(core: number, command: string, args: readonly string[]): 
   return ['taskset', ['-c', String(core), command, ...args]]
 }
 
+/** Files that a process may have open, connections included. */
+export function openFilesLimit(): number {
+  return Number(/Max open files\s+(\d+)/.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1])
+}
+
 /** The harness waits most of the time; what it does, it does beside the load, not beside the proxy. */
 export function pinThisProcess(): void {
   spawnSync('taskset', ['-a', '-c', '-p', String(loadCore), String(process.pid)])

@@ -18,6 +18,7 @@ export function aeraki(name: string, runtime: Runtime, checkout: string): Conten
     name,
     layer: 7,
     wires: ['dubbo', 'thrift'],
+    multiplexes: true,
     launch(work, folder) {
       const path = join(folder, 'bootstrap.json')
       writeFileSync(path, JSON.stringify(bootstrap(work, filter(work), { node: { id: 'bench', cluster: 'bench' } })))

@@ -7,6 +7,8 @@ export interface Contender {
   /** Whether it reads requests (layer 7) or passes bytes on (layer 4). */
   readonly layer: 4 | 7
   readonly wires: readonly WireName[]
+  /** Requests of several clients share a connection to a server, where the protocol allows it. */
+  readonly multiplexes?: true
   /** Writes its configuration into `folder`; undefined: the load talks to the backend itself. */
   launch(work: Work, folder: string): Launch | undefined
 }

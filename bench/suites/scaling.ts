@@ -2,6 +2,7 @@
 import type { Contender, Endpoints, Work } from '../contenders/contender.ts'
 import type { Cell } from '../figures.ts'
 import { startProxy } from '../processes.ts'
+import { openFilesLimit } from '../machine.ts'
 import { interleave, mainShape, usualWork, warmUp, type Context, type Series } from './suite.ts'
 
 export interface Curve {
@@ -27,6 +28,8 @@ export async function runScaling(context: Context, contenders: readonly Contende
     await connectionCurve(context, contenders),
   ]
 }
+
+const tooManyFiles = `with a connection to a server for each it needs more than the ${openFilesLimit()} open files allowed`
 
 /** One proxy for each count; all counts of a contender take turns. */
 async function curve(
@@ -60,10 +63,14 @@ async function connectionCurve(context: Context, contenders: readonly Contender[
     const proxy = await startProxy(contender, usualWork(context, wire))
     await warmUp(context, { proxy, request: { wire, ...mainShape } })
     const times = { warmUpMs: 500, measureMs: 1000 }
-    const series = counts.map(
+    // More than it may open: Envoy crashes.
+    const possible = counts.filter((connections) => contender.multiplexes || 2 * connections < openFilesLimit() - 500)
+    const series = possible.map(
       (connections) => ({ proxy, request: { wire, ...mainShape, connections, ...times } }) as const,
     )
-    lines.push({ contender, cells: await interleave(context, series) })
+    const cells = await interleave(context, series)
+    const left: readonly Cell[] = counts.slice(possible.length).map(() => ({ failed: tooManyFiles }))
+    lines.push({ contender, cells: [...cells, ...left] })
     await proxy.stop()
   }
   return { of: 'connections', counts, lines }

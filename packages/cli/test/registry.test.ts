@@ -48,7 +48,7 @@ describe('registry', { skip: peer.skip === false ? needPeer('java').skip : peer.
       const admin = /^admin (\S+)$/.exec(line)?.[1]
       assert.ok(admin)
       await untilAsync('it is ready', async () => (await fetch(`http://${admin}/ready`)).status === 200)
-      assert.deepEqual(readdirSync(services), ['shop.aeraki-org-demo-api.yaml'])
+      await untilAsync('it is written', async () => readdirSync(services).join() === 'shop.aeraki-org-demo-api.yaml')
       assert.deepEqual(validatePaths([services]).diagnostics, [])
       const { code, stdout } = await aeraki(['registry', 'status', '--admin', admin])
       assert.equal(code, 0)

@@ -3,13 +3,14 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Diagnostic } from '@aeraki/api'
 import { getLogger } from '@logtape/logtape'
-import { type BridgeConfig, runBridge } from '@aeraki/registries'
+import type { BridgeConfig } from '@aeraki/registries'
 import { createAdsServer } from '@aeraki/xds'
 import { createPages } from './admin/pages.ts'
 import { registryPages } from './admin/registry-pages.ts'
 import { type AdminServer, startAdmin } from './admin/server.ts'
 import type { IstioDelivery, RouteDelivery } from './envoy-filter/delivery.ts'
 import { createPipeline } from './pipeline.ts'
+import { runBridge } from './registry-bridge.ts'
 import { createMcpOutput, withMcp } from './outputs/mcp.ts'
 import { feed } from './outputs/mcp-feed.ts'
 import { createFolderSource, type FolderSourceOptions } from './sources/folder.ts'
@@ -69,7 +70,7 @@ export interface ControlPlaneCounters {
 
 /**
  * Resolves when the folder, every registry and the istiod have been read and proxies can connect.
- * Throws AerakiError: `SOURCE_UNREADABLE`, `REGISTRY_OUTPUT`, `ENVOY_ROUTE_FILES`, `XDS_LISTEN`, `ADMIN_LISTEN`.
+ * Throws AerakiError: `SOURCE_UNREADABLE`, `REGISTRY_OUTPUT`, `KUBERNETES_CONFIG`, `ENVOY_ROUTE_FILES`, `XDS_LISTEN`, `ADMIN_LISTEN`.
  */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const state = openStateFile(options.stateFile ?? defaultStateFile(options.configDir))

@@ -16,3 +16,4 @@ export {
   type KubernetesControlPlaneOptions,
   startKubernetesControlPlane,
 } from './kubernetes-control-plane.ts'
+export { type RunningBridge, runBridge } from './registry-bridge.ts'

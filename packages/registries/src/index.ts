@@ -7,7 +7,6 @@ export {
   type ServiceChange,
   type ServiceSource,
 } from './bridge/bridge.ts'
-export { type RunningBridge, runBridge } from './bridge/run.ts'
 export { type ServiceEntryObject, toServiceEntries } from './bridge/service-entry.ts'
 export {
   type BridgeMetric,

@@ -24,8 +24,10 @@ class FakeSource implements ServiceSource {
     this.listener = listener
     return () => (this.listener = undefined)
   }
-  tell(...changes: ServiceChange[]): void {
+  /** Resolves when the output has done what it was told. */
+  async tell(...changes: ServiceChange[]): Promise<void> {
     this.listener?.changed(changes)
+    await output.idle()
   }
 }
 
@@ -53,8 +55,8 @@ afterEach(() => {
 })
 
 describe('the folder of ServiceEntries', () => {
-  test('has a file for each, which the control plane reads without a complaint', () => {
-    source.tell(put('a.b', '10.0.0.1', '2001:db8::1'), put('c.d', '10.0.0.2'))
+  test('has a file for each, which the control plane reads without a complaint', async () => {
+    await source.tell(put('a.b', '10.0.0.1', '2001:db8::1'), put('c.d', '10.0.0.2'))
     assert.deepEqual(files(), ['default.aeraki-a-b.yaml', 'default.aeraki-c-d.yaml'])
     const { objects, diagnostics } = loadPath(folder)
     assert.deepEqual(diagnostics, [])
@@ -64,38 +66,39 @@ describe('the folder of ServiceEntries', () => {
     )
   })
 
-  test('is written only where bytes change, and a service that went takes its file along', () => {
-    source.tell(put('a.b', '10.0.0.1'), put('c.d', '10.0.0.2'))
+  test('is written only where bytes change, and a service that went takes its file along', async () => {
+    await source.tell(put('a.b', '10.0.0.1'), put('c.d', '10.0.0.2'))
     const before = statSync(join(folder, 'default.aeraki-a-b.yaml')).ino
-    source.tell(put('a.b', '10.0.0.1'), { host: 'c.d', service: undefined })
+    await source.tell(put('a.b', '10.0.0.1'), { host: 'c.d', service: undefined })
     assert.equal(statSync(join(folder, 'default.aeraki-a-b.yaml')).ino, before)
     assert.deepEqual(files(), ['default.aeraki-a-b.yaml'])
     assert.deepEqual(output.counters, { written: 2, deleted: 1, failed: 0 })
   })
 
-  test('keeps what an earlier run wrote until every registry has been read, and what others wrote for ever', () => {
-    source.tell(put('a.b', '10.0.0.1'), put('c.d', '10.0.0.2'))
+  test('keeps what an earlier run wrote until every registry has been read, and what others wrote for ever', async () => {
+    await source.tell(put('a.b', '10.0.0.1'), put('c.d', '10.0.0.2'))
     output.close()
     writeFileSync(join(folder, 'mine.yaml'), 'kind: List\nitems: []\n')
     source = new FakeSource()
     output = writeToFolder(source, folder)
-    source.tell(put('a.b', '10.0.0.1'))
+    await source.tell(put('a.b', '10.0.0.1'))
     assert.equal(files().length, 3)
     source.listener?.complete?.()
+    await output.idle()
     assert.deepEqual(files(), ['default.aeraki-a-b.yaml', 'mine.yaml'])
     assert.deepEqual(output.counters, { written: 0, deleted: 1, failed: 0 })
   })
 
-  test('does not overwrite a file of the same name that somebody else wrote', () => {
+  test('does not overwrite a file of the same name that somebody else wrote', async () => {
     writeFileSync(join(folder, 'default.aeraki-a-b.yaml'), '# mine\n')
-    source.tell(put('a.b', '10.0.0.1'), put('c.d', '10.0.0.1'))
+    await source.tell(put('a.b', '10.0.0.1'), put('c.d', '10.0.0.1'))
     assert.equal(readFileSync(join(folder, 'default.aeraki-a-b.yaml'), 'utf8'), '# mine\n')
     assert.deepEqual(output.counters, { written: 1, deleted: 0, failed: 1 })
   })
 
-  test('is written again where its namespace changes', () => {
-    source.tell(put('a.b', '10.0.0.1'))
-    source.tell({ host: 'a.b', service: { ...serviceOf('a.b', '10.0.0.1'), namespace: 'shop' } })
+  test('is written again where its namespace changes', async () => {
+    await source.tell(put('a.b', '10.0.0.1'))
+    await source.tell({ host: 'a.b', service: { ...serviceOf('a.b', '10.0.0.1'), namespace: 'shop' } })
     assert.deepEqual(files(), ['shop.aeraki-a-b.yaml'])
   })
 })

@@ -39,11 +39,11 @@ export const command: Command = {
 }
 
 async function run(file: string, listen: { host: string; port: number }): Promise<number> {
-  const { loadBridgeConfig, runBridge } = await import('@aeraki/registries')
-  const { bridgePages, startAdmin } = await import('@aeraki/control-plane')
+  const { loadBridgeConfig } = await import('@aeraki/registries')
+  const { bridgePages, runBridge, startAdmin } = await import('@aeraki/control-plane')
   const config = loadBridgeConfig(file)
   if (Object.keys(config.outputs).length === 0) {
-    throw new UsageError(`${file} names no output: add "outputs: {folder: DIR}"`, NAME)
+    throw new UsageError(`${file} names no output: add "outputs: {folder: DIR}" or "outputs: {kubernetes: {}}"`, NAME)
   }
   const running = runBridge(config)
   try {

@@ -60,6 +60,13 @@ export type Outputs = Static<typeof outputsSchema>
 
 const outputsSchema = closed({
   folder: Type.Optional(Type.String({ minLength: 1, description: 'where ServiceEntries are written, a file each' })),
+  kubernetes: Type.Optional(
+    closed({
+      kubeconfig: Type.Optional(Type.String({ minLength: 1 })),
+      context: Type.Optional(Type.String({ minLength: 1 })),
+      namespace: Type.Optional(Type.String({ minLength: 1, description: 'of the Lease of the bridge that writes' })),
+    }),
+  ),
 })
 
 const bridgeSchema = closed({

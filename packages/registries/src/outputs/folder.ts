@@ -15,9 +15,14 @@ import { formatYaml } from './yaml.ts'
 
 const log = getLogger(['aeraki', 'registries', 'folder'])
 
+/** Milliseconds. */
+const longestTurn = 20
+
 const mark = '# Written by "aeraki registry" from registries: changes made here are lost.\n'
 
 export interface FolderOutput {
+  /** Resolves when there is nothing left to write but what failed and is tried again. */
+  idle(): Promise<void>
   readonly counters: { readonly written: number; readonly deleted: number; readonly failed: number }
   /** Stops writing; the files stay. */
   close(): void
@@ -35,22 +40,42 @@ export function writeToFolder(source: ServiceSource, folder: string): FolderOutp
   const files = new Map<string, readonly string[]>()
   /** By host: what could not be written is tried again with the next change, and every few seconds. */
   const failed = new Map<string, ServiceChange>()
+  /** By host: the latest is what counts. */
+  const pending = new Map<string, ServiceChange>()
+  const idlers: (() => void)[] = []
   const retry = setInterval(() => apply([...failed.values()]), 5000)
+  let turn: NodeJS.Immediate | undefined
+  let leftOvers = false
 
   function apply(changes: readonly ServiceChange[]): void {
-    for (const change of changes) {
-      failed.delete(change.host)
-      try {
-        applyOne(change)
-      } catch (cause) {
-        counters.failed += 1
-        failed.set(change.host, change)
-        log.error('{host} could not be written to {folder}: {reason}', {
-          host: change.host,
-          folder,
-          reason: reasonOf(cause),
-        })
-      }
+    for (const change of changes) pending.set(change.host, change)
+    turn ??= setImmediate(work)
+  }
+
+  /** Some at a time: connections to registries have to be kept alive meanwhile. */
+  function work(): void {
+    const end = performance.now() + longestTurn
+    for (const [host, change] of pending) {
+      if (performance.now() > end) break
+      pending.delete(host)
+      attempt(change)
+    }
+    turn = pending.size > 0 ? setImmediate(work) : undefined
+    if (turn !== undefined) return
+    if (leftOvers) removeLeftOvers()
+    leftOvers = false
+    for (const resolve of idlers.splice(0)) resolve()
+  }
+
+  function attempt(change: ServiceChange): void {
+    const { host } = change
+    failed.delete(host)
+    try {
+      applyOne(change)
+    } catch (cause) {
+      counters.failed += 1
+      failed.set(host, change)
+      log.error('{host} could not be written to {folder}: {reason}', { host, folder, reason: reasonOf(cause) })
     }
   }
 
@@ -95,13 +120,24 @@ export function writeToFolder(source: ServiceSource, folder: string): FolderOutp
     }
   }
 
-  const listener: BridgeListener = { changed: apply, complete: removeLeftOvers }
+  const listener: BridgeListener = {
+    changed: apply,
+    complete() {
+      leftOvers = true
+      turn ??= setImmediate(work)
+    },
+  }
   const unsubscribe = source.subscribe(listener)
   return {
     counters,
+    async idle() {
+      if (turn !== undefined) await new Promise<void>((resolve) => idlers.push(resolve))
+    },
     close() {
       unsubscribe()
       clearInterval(retry)
+      clearImmediate(turn)
+      for (const resolve of idlers.splice(0)) resolve()
     },
   }
 }

@@ -55,6 +55,7 @@ export async function churn({ services, instances, rate, seconds, onProgress }: 
     bridge = createBridge(parseBridgeConfig(JSON.stringify(config), 'churn'))
     output = writeToFolder(bridge, folder)
     await bridge.start()
+    await output.idle()
     const firstReadMs = performance.now() - startedAt
     const firstCpuMs = cpu() - cpuAtStart
     const heapBefore = memory()

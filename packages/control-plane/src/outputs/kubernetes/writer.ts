@@ -26,17 +26,33 @@ import {
   statusOf,
 } from '@aeraki/kubernetes'
 import { getLogger } from '@logtape/logtape'
-import type { ObjectChanges, WrittenObject } from '../../envoy-filter/generated.ts'
-import { type GeneratedObject, ownerLabel, sortKeyOf } from '../../envoy-filter/object.ts'
+import { ownerLabel } from '../../envoy-filter/object.ts'
 import { createWorkQueue } from './work-queue.ts'
 
 const log = getLogger(['aeraki', 'control-plane', 'writer'])
 
+/** What is written, and the version of its content. Of equal versions, one is written. */
+export interface Wanted {
+  readonly object: WantedObject
+  readonly version: string
+}
+
+export interface WantedObject {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly metadata: {
+    readonly name: string
+    readonly namespace: string
+    readonly labels: Readonly<Record<string, string>>
+  }
+  readonly spec: object
+}
+
 export interface ClusterWriter {
   /** The whole of what is wanted. To be called once, when all sources are read: nothing is written or deleted before. */
-  want(objects: readonly WrittenObject[]): void
+  want(objects: readonly Wanted[]): void
   /** After that: what is wanted otherwise, and what no more. */
-  change(changes: ObjectChanges): void
+  change(changes: { readonly changed: readonly Wanted[]; readonly removed: readonly WantedObject[] }): void
   /** This process leads from now on: looks at everything again. */
   lead(): void
   /** What could not be written, and why, by id. */
@@ -63,17 +79,34 @@ export interface WriterOptions {
   readonly client: KubernetesClient
   /** Asked right before each request. */
   readonly leads: () => boolean
-  readonly namespaces: ReadonlySet<string>
+  readonly namespaces: Pick<ReadonlySet<string>, 'has'>
   readonly timing?: Partial<ReflectorTiming>
+  /** Default: EnvoyFilters and VirtualServices of the control plane. */
+  readonly subject?: WriterSubject
+}
+
+/** What a writer writes, and as whom. */
+export interface WriterSubject {
+  readonly resources: readonly ResourceQuery[]
+  readonly fieldManager: string
+  /** Of all that may be ours, and so may be deleted where this manager has written it. */
+  readonly labelSelector: string
+  /** `object`: it is as we want it, and has nothing else in its spec. `fields`: others may set fields that we do not. */
+  readonly owns: 'object' | 'fields'
 }
 
 /** As the incumbent names it. */
 export const fieldManager = 'Aeraki'
 
-const written: readonly (ResourceQuery & Pick<GeneratedObject, 'kind'>)[] = [
-  { group: 'networking.istio.io', kind: 'EnvoyFilter', versions: ['v1alpha3'] },
-  { group: 'networking.istio.io', kind: 'VirtualService', versions: ['v1', 'v1beta1', 'v1alpha3'] },
-]
+const generatedObjects: WriterSubject = {
+  resources: [
+    { group: 'networking.istio.io', kind: 'EnvoyFilter', versions: ['v1alpha3'] },
+    { group: 'networking.istio.io', kind: 'VirtualService', versions: ['v1', 'v1beta1', 'v1alpha3'] },
+  ],
+  fieldManager,
+  labelSelector: `manager=${ownerLabel.manager}`,
+  owns: 'object',
+}
 
 /** Few enough for a slow API server, and to stay below its limits for one client. */
 const concurrency = 8
@@ -95,25 +128,26 @@ interface Settled {
 
 /** Follows what stands in the cluster at once; writes when it is told what is wanted. */
 export function createClusterWriter(options: WriterOptions): ClusterWriter {
-  const { client } = options
+  const { client, subject = generatedObjects } = options
+  const manager = subject.fieldManager
   const observed = new Map<string, KubernetesObject>()
   const settled = new Map<string, Settled>()
   const failures = new Map<string, string>()
   const counters: WriterCounters = { applied: 0, deleted: 0, repaired: 0, conflicts: 0, failed: 0 }
   const repairs = new Map<string, NodeJS.Timeout>()
-  let wanted: Map<string, WrittenObject> | undefined
+  let wanted: Map<string, Wanted> | undefined
 
-  const reflectors = written.map((resource) =>
+  const reflectors = subject.resources.map((resource) =>
     startReflector({
       client,
       resource,
-      labelSelector: `manager=${ownerLabel.manager}`,
+      labelSelector: subject.labelSelector,
       timing: options.timing ?? {},
       receiver: observing(resource.kind),
     }),
   )
 
-  function observing(kind: GeneratedObject['kind']) {
+  function observing(kind: string) {
     const own = new Map<string, KubernetesObject>()
     return mapReceiver(
       own,
@@ -154,13 +188,13 @@ export function createClusterWriter(options: WriterOptions): ClusterWriter {
     failures.delete(id)
   }
 
-  async function write(id: string, { object: desired, version }: WrittenObject): Promise<void> {
+  async function write(id: string, { object: desired, version }: Wanted): Promise<void> {
     const { namespace, name } = desired.metadata
     const seen = observed.get(id)
     const last = settled.get(id)
     const drifted = last?.version === version
     if (drifted && stands(seen, desired, last)) return
-    if (seen !== undefined && says(seen, desired)) {
+    if (seen !== undefined && says(seen, desired, subject.owns)) {
       settled.set(id, { repairs: 0, repairAfter: 0, ...last, ...identity(seen), version })
       return
     }
@@ -173,11 +207,11 @@ export function createClusterWriter(options: WriterOptions): ClusterWriter {
     let result = await client.request<KubernetesObject>({
       method: 'PATCH',
       path,
-      query: { fieldManager, force: true },
+      query: { fieldManager: manager, force: true },
       contentType: 'application/apply-patch+yaml',
       body: { ...desired, apiVersion: apiVersionOf(resource) },
     })
-    if (!says(result, desired)) result = await replace(path, desired, result, resource)
+    if (subject.owns === 'object' && !says(result, desired)) result = await replace(path, desired, result, resource)
     counters.applied += 1
     if (drifted) counters.repaired += 1
     const repairCount = drifted ? last.repairs + 1 : 0
@@ -189,19 +223,19 @@ export function createClusterWriter(options: WriterOptions): ClusterWriter {
   /** Apply leaves alone what other managers have added; these objects are wholly ours. */
   async function replace(
     path: string,
-    desired: GeneratedObject,
+    desired: WantedObject,
     current: KubernetesObject,
     resource: Resource,
   ): Promise<KubernetesObject> {
     const metadata = { ...desired.metadata, resourceVersion: current.metadata.resourceVersion }
     const body = { ...desired, apiVersion: apiVersionOf(resource), metadata }
-    return await client.request<KubernetesObject>({ method: 'PUT', path, query: { fieldManager }, body })
+    return await client.request<KubernetesObject>({ method: 'PUT', path, query: { fieldManager: manager }, body })
   }
 
   async function remove(id: string): Promise<void> {
     const seen = observed.get(id)
     if (seen === undefined) return
-    if (!isManagedBy(seen, fieldManager)) {
+    if (!isManagedBy(seen, manager)) {
       log.debug('{id} has our label, but we did not write it: it is left alone', { id })
       return
     }
@@ -227,7 +261,7 @@ export function createClusterWriter(options: WriterOptions): ClusterWriter {
       if (statusOf(error) === 404) return
       throw error
     }
-    if (isManagedBy(there, fieldManager)) return
+    if (isManagedBy(there, manager)) return
     throw new AerakiError(
       'KUBERNETES_NAME_TAKEN',
       `${there.kind} ${objectKey(there)} is somebody else's: it is not overwritten. Rename or remove it.`,
@@ -259,17 +293,17 @@ export function createClusterWriter(options: WriterOptions): ClusterWriter {
 
   return {
     want(objects) {
-      wanted = new Map(objects.map((each) => [sortKeyOf(each.object), each]))
+      wanted = new Map(objects.map((each) => [idOf(each.object), each]))
       lookAtAll()
     },
     change({ changed, removed }) {
       for (const each of changed) {
-        wanted?.set(sortKeyOf(each.object), each)
-        queue.add(sortKeyOf(each.object))
+        wanted?.set(idOf(each.object), each)
+        queue.add(idOf(each.object))
       }
       for (const object of removed) {
-        wanted?.delete(sortKeyOf(object))
-        queue.add(sortKeyOf(object))
+        wanted?.delete(idOf(object))
+        queue.add(idOf(object))
       }
     },
     lead: lookAtAll,
@@ -285,7 +319,7 @@ export function createClusterWriter(options: WriterOptions): ClusterWriter {
 }
 
 /** True where the object is as our last write left it, or an older version of it, which the watch has still to overtake. */
-function stands(seen: KubernetesObject | undefined, desired: GeneratedObject, last: Settled): boolean {
+function stands(seen: KubernetesObject | undefined, desired: WantedObject, last: Settled): boolean {
   if (seen === undefined) return true
   const { uid, generation = 0, labels } = seen.metadata
   const { generation: ours = 0 } = last
@@ -297,9 +331,16 @@ function identity({ metadata }: KubernetesObject): Pick<Settled, 'uid' | 'genera
   return { uid: metadata.uid, generation: metadata.generation }
 }
 
-/** The same spec, and at least our labels. */
-function says(object: KubernetesObject, desired: GeneratedObject): boolean {
-  return includes(object.metadata.labels, desired.metadata.labels) && isDeepStrictEqual(object['spec'], desired.spec)
+/** The same spec, as far as it is ours, and at least our labels. */
+function says(object: KubernetesObject, desired: WantedObject, owns: WriterSubject['owns'] = 'object'): boolean {
+  const { spec = {} } = object as { spec?: Readonly<Record<string, unknown>> }
+  const ours = owns === 'object' ? spec : Object.fromEntries(Object.keys(desired.spec).map((key) => [key, spec[key]]))
+  return includes(object.metadata.labels, desired.metadata.labels) && isDeepStrictEqual(ours, desired.spec)
+}
+
+/** Its place in the cluster. */
+function idOf({ kind, metadata: { namespace, name } }: WantedObject): string {
+  return `${kind}/${namespace}/${name}`
 }
 
 type Labels = Readonly<Record<string, string>>

@@ -14,6 +14,9 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const protoSource = join(root, 'packages/xds/proto')
 const generated = join(root, 'packages/xds/src/gen')
 
+/** Registries that are spoken to in gRPC: FOLDER/FOLDER.proto becomes FOLDER/gen. */
+const registries = ['etcd', 'nacos']
+
 /** Only these and what they import are generated. */
 const messages = [
   'envoy/service/discovery/v3',
@@ -62,25 +65,21 @@ function generateMessages(): void {
       join(work, 'buf.yaml'),
       'version: v2\nmodules: [{path: envoy-api}, {path: xds}, {path: googleapis}, {path: validate}, {path: own}]\n',
     )
-    writeFileSync(
-      join(work, 'buf.gen.yaml'),
-      JSON.stringify({
-        version: 'v2',
-        clean: true,
-        plugins: [
-          {
-            local: join(root, 'node_modules/.bin/protoc-gen-es'),
-            out: generated,
-            include_imports: true,
-            opt: ['target=ts', 'import_extension=ts', 'erasable_syntax=true'],
-          },
-        ],
-      }),
-    )
+    writeFileSync(join(work, 'buf.gen.yaml'), JSON.stringify(generation(generated, { include_imports: true })))
     const paths = messages.flatMap((path) => ['--path', moduleOf(path, work)])
     execFileSync(join(root, 'node_modules/.bin/buf'), ['generate', ...paths], { cwd: work, stdio: 'inherit' })
   } finally {
     rmSync(work, { recursive: true, force: true })
+  }
+}
+
+/** Of buf: into this folder, which is emptied first. */
+function generation(out: string, more: object = {}): object {
+  const opt = ['target=ts', 'import_extension=ts', 'erasable_syntax=true']
+  return {
+    version: 'v2',
+    clean: true,
+    plugins: [{ local: join(root, 'node_modules/.bin/protoc-gen-es'), out, ...more, opt }],
   }
 }
 
@@ -96,6 +95,21 @@ function moduleOf(path: string, work: string): string {
   const module = ['envoy-api', 'xds', 'own'].find((name) => existsSync(join(work, name, path)))
   if (module === undefined) throw new Error(`no module has ${path}`)
   return join(work, module, path)
+}
+
+function generateRegistries(): void {
+  for (const name of registries) {
+    const folder = join(root, 'packages/registries/src', name)
+    const work = mkdtempSync(join(tmpdir(), 'aeraki-generate-'))
+    try {
+      cpSync(join(folder, `${name}.proto`), join(work, `${name}.proto`))
+      writeFileSync(join(work, 'buf.yaml'), 'version: v2\n')
+      writeFileSync(join(work, 'buf.gen.yaml'), JSON.stringify(generation(join(folder, 'gen'))))
+      execFileSync(join(root, 'node_modules/.bin/buf'), ['generate'], { cwd: work, stdio: 'inherit' })
+    } finally {
+      rmSync(work, { recursive: true, force: true })
+    }
+  }
 }
 
 function generateManifests(): void {
@@ -128,4 +142,5 @@ function generateFileList(): void {
 
 generateMessages()
 generateFileList()
+generateRegistries()
 generateManifests()

@@ -16,6 +16,8 @@ const istioBuild = join(root, 'testing/istio/build.sh')
 const contribBuild = join(root, 'testing/envoy-contrib/build.sh')
 const helmBuild = join(root, 'testing/helm/build.sh')
 const dubboBuild = join(root, 'testing/java/build.sh')
+const mavenBuild = join(root, 'testing/maven.sh')
+const consulBuild = join(root, 'testing/consul/build.sh')
 const envoyVersion = '1.40.0'
 const pythonPackages = ['grpcio==1.85.1', 'protobuf==7.35.1', 'thrift==0.24.0']
 
@@ -42,6 +44,9 @@ const debian: readonly { path: string; package: string }[] = [
   { path: '/usr/sbin/iptables', package: 'iptables' },
   { path: '/usr/bin/redis-server', package: 'redis-server' },
   { path: '/usr/share/java/zookeeper.jar', package: 'zookeeper' },
+  { path: '/usr/bin/etcd', package: 'etcd-server' },
+  { path: '/usr/bin/etcdctl', package: 'etcd-client' },
+  { path: '/usr/bin/openssl', package: 'openssl' },
   { path: '/usr/bin/python3', package: 'python3-venv' },
   { path: '/usr/bin/javac', package: 'openjdk-17-jdk-headless' },
   { path: '/usr/bin/mvn', package: 'maven' },
@@ -69,6 +74,16 @@ const steps: readonly Step[] = [
     what: 'Apache Dubbo 3 consumer and provider (Maven Central)',
     present: () => spawnSync('bash', [dubboBuild, '--up-to-date']).status === 0,
     install: installDubbo,
+  },
+  ...['nacos', 'eureka'].map((name) => ({
+    what: `a server of ${name[0]?.toUpperCase()}${name.slice(1)} (Maven Central)`,
+    present: () => spawnSync('bash', [mavenBuild, name, '--up-to-date']).status === 0,
+    install: () => run('bash', [mavenBuild, name]),
+  })),
+  {
+    what: 'Consul, built from the Go module proxy (minutes)',
+    present: () => spawnSync('bash', [consulBuild, '--up-to-date']).status === 0,
+    install: () => run('bash', [consulBuild]),
   },
   {
     what: 'kube-apiserver, etcd and kubectl, built from the Go module proxy (minutes)',

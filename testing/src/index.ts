@@ -50,3 +50,14 @@ export {
   type ZookeeperOptions,
   type ZookeeperServer,
 } from './registries/zookeeper.ts'
+export { type Certificates, type KeyPair, makeCertificates } from './registries/certificates.ts'
+export { etcdCluster, etcdctl, type EtcdOptions, type EtcdServer, etcdServer } from './registries/etcd.ts'
+export { type ConsulAgent, consulAgent, type ConsulOptions } from './registries/consul.ts'
+export {
+  type EurekaApplicationOptions,
+  eurekaApplication,
+  type EurekaOptions,
+  type EurekaServer,
+  eurekaServer,
+} from './registries/eureka.ts'
+export { type NacosOptions, type NacosServer, nacosServer } from './registries/nacos.ts'

@@ -29,6 +29,14 @@ const peers = {
   /** Java. */
   java: '/usr/bin/java',
   haproxy: '/usr/sbin/haproxy',
+  etcd: '/usr/bin/etcd',
+  etcdctl: '/usr/bin/etcdctl',
+  openssl: '/usr/bin/openssl',
+  /** Folders with the jars of a Nacos server (testing/nacos) and a Eureka server (testing/eureka). */
+  nacos: join(peersFolder, 'nacos'),
+  eureka: join(peersFolder, 'eureka'),
+  /** Consul, built from its Go module (testing/consul). */
+  consul: join(peersFolder, 'consul/consul'),
   /** ip(8), for tests in network namespaces. */
   iproute2: '/usr/sbin/ip',
   iptables: '/usr/sbin/iptables',
@@ -54,6 +62,8 @@ export type PeerName = keyof typeof peers
 const proofs: Partial<Record<PeerName, string>> = {
   python: join(peersFolder, 'python/.complete'),
   'dubbo-java': join(peersFolder, 'dubbo-java/.stamp'),
+  nacos: join(peersFolder, 'nacos/.stamp'),
+  eureka: join(peersFolder, 'eureka/.stamp'),
   kubernetes: join(peersFolder, 'kubernetes/.stamp'),
   istio: join(peersFolder, 'istio/.stamp'),
   'envoy-contrib': join(peersFolder, 'envoy-contrib/.stamp'),

@@ -1,0 +1,53 @@
+/** A Nacos server, standalone (the peer `nacos`: testing/nacos says what of it is Alibaba's). */
+import { freePort } from '../ports.ts'
+import { needPeer } from '../peers.ts'
+import { type ServerProcess, serverProcess } from './server.ts'
+
+export interface NacosServer extends ServerProcess {
+  readonly port: number
+  /** http://127.0.0.1:PORT */
+  readonly url: string
+}
+
+export interface NacosOptions {
+  /** It then asks for user `nacos` with password `nacos`; tokens hold for so many seconds. */
+  readonly tokenSeconds?: number
+}
+
+/** Not started yet. It also takes gRPC, on the port 1000 above. */
+export async function nacosServer({ tokenSeconds }: NacosOptions = {}): Promise<NacosServer> {
+  let port = await freePort()
+  while (port > 64_000) port = await freePort()
+  const server = serverProcess({
+    name: 'nacos',
+    port,
+    patience: 180_000,
+    command: (folder) => {
+      const properties = {
+        'nacos.home': folder,
+        'nacos.standalone': true,
+        'nacos.server.ip': '127.0.0.1',
+        'server.port': port,
+        'server.servlet.contextPath': '/nacos',
+        'nacos.core.auth.enabled': tokenSeconds !== undefined,
+        'nacos.core.auth.system.type': 'nacos',
+        'nacos.core.auth.plugin.nacos.token.secret.key': Buffer.alloc(48, 'aeraki').toString('base64'),
+        'nacos.core.auth.plugin.nacos.token.expire.seconds': tokenSeconds ?? 18_000,
+        'nacos.core.auth.server.identity.key': 'aeraki',
+        'nacos.core.auth.server.identity.value': 'test',
+        'spring.main.banner-mode': 'off',
+      }
+      return [
+        needPeer('java').path,
+        '-XX:TieredStopAtLevel=1',
+        '-XX:+UseSerialGC',
+        '-Xmx512m',
+        ...Object.entries(properties).map(([key, value]) => `-D${key}=${value}`),
+        '-cp',
+        `${needPeer('nacos').path}/lib/*`,
+        'io.aeraki.testing.nacos.Server',
+      ]
+    },
+  })
+  return { ...server, port, url: `http://127.0.0.1:${port}` }
+}

@@ -11,7 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cp go.mod "$work"
 # The indirect requirements are written into the copy.
-(cd "$work" && GOFLAGS=-mod=mod nice go build -trimpath -ldflags '-s -w' -o consul github.com/hashicorp/consul)
+(cd "$work" && GOFLAGS=-mod=mod nice go build -ldflags '-s -w' -o consul github.com/hashicorp/consul)
 mkdir -p "$out"
 mv "$work/consul" "$out/consul"
 echo "$stamp" > "$out/.stamp"

@@ -57,6 +57,8 @@ export async function eurekaApplication(options: EurekaApplicationOptions): Prom
     'eureka.instance.lease-renewal-interval-in-seconds': 1,
     'eureka.instance.lease-expiration-duration-in-seconds': 3,
     'eureka.client.initial-instance-info-replication-interval-seconds': 0,
+    // The server's classes are there, too, and with them half a client.
+    'eureka.client.jersey.enabled': false,
     'eureka.instance.prefer-ip-address': true,
     'eureka.instance.ip-address': '127.0.0.1',
     ...Object.fromEntries(

@@ -82,7 +82,7 @@ function readEntry(name: string, entry: unknown, { domain, protocol }: ServiceOp
 function tagsOf(tags: unknown): [string, string][] {
   if (!Array.isArray(tags)) return []
   return tags.flatMap((tag: unknown): [string, string][] => {
-    if (typeof tag !== 'string') return []
+    if (typeof tag !== 'string' || tag === '') return []
     const pair = /^([^=|:]+)[=|:](.+)$/s.exec(tag)
     return pair === null ? [[`tag.${tag}`, 'true']] : [[pair[1] ?? '', pair[2] ?? '']]
   })

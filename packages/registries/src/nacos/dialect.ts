@@ -1,0 +1,108 @@
+/**
+ * The two HTTP interfaces of Nacos: v1, which servers 1.x and 2.x have, and v3, which alone is open in servers 3.x. They
+ * differ in paths, in the names of parameters, and in the envelope around the answer.
+ * https://nacos.io/docs/v2.5/manual/user/open-api/  https://nacos.io/docs/v3.0/manual/admin/admin-api/
+ */
+import { isRecord } from '../guards.ts'
+
+export interface ServiceName {
+  /** Empty: the public one. */
+  readonly namespace: string
+  readonly group: string
+  readonly service: string
+}
+
+export interface ServicePage {
+  readonly total: number
+  readonly services: readonly { readonly group: string; readonly service: string }[]
+}
+
+/** Paths to ask, below the context path, and what their answers mean. */
+export interface Dialect {
+  readonly login: string
+  readonly namespaces: string
+  /** One page of all groups. */
+  services(namespace: string, page: number): string
+  instances(name: ServiceName): string
+  config(namespace: string, group: string, dataId: string): string
+  readNamespaces(answer: unknown): string[]
+  /** @throws Error for people where it is nothing of the kind, like the next one */
+  readServices(answer: unknown): ServicePage
+  readInstances(answer: unknown): unknown[]
+  /** @param text of the whole answer */
+  readConfig(text: string): string | undefined
+}
+
+/** Nacos 3 refuses larger ones. */
+export const pageSize = 500
+
+export const v1: Dialect = {
+  login: '/v1/auth/login',
+  namespaces: '/v1/console/namespaces',
+  services: (namespaceId, pageNo) =>
+    pathOf('/v1/ns/catalog/services', { withInstances: false, hasIpCount: false, namespaceId, pageNo, pageSize }),
+  instances: ({ namespace, group, service }) =>
+    pathOf('/v1/ns/instance/list', { namespaceId: namespace, groupName: group, serviceName: service }),
+  config: (tenant, group, dataId) => pathOf('/v1/cs/configs', { tenant, group, dataId }),
+  readNamespaces: (answer) => namespacesOf(fieldOf(answer, 'data')),
+  readServices: (answer) => ({
+    total: Number(fieldOf(answer, 'count')),
+    services: servicesOf(fieldOf(answer, 'serviceList')),
+  }),
+  readInstances: (answer) => listOf(fieldOf(answer, 'hosts'), 'hosts'),
+  readConfig: (text) => text,
+}
+
+export const v3: Dialect = {
+  login: '/v3/auth/user/login',
+  namespaces: '/v3/admin/core/namespace/list',
+  services: (namespaceId, pageNo) => pathOf('/v3/admin/ns/service/list', { namespaceId, pageNo, pageSize }),
+  instances: ({ namespace, group, service }) =>
+    pathOf('/v3/admin/ns/instance/list', { namespaceId: namespace, groupName: group, serviceName: service }),
+  config: (namespaceId, groupName, dataId) => pathOf('/v3/client/cs/config', { namespaceId, groupName, dataId }),
+  readNamespaces: (answer) => namespacesOf(dataOf(answer)),
+  readServices(answer) {
+    const data = dataOf(answer)
+    return { total: Number(fieldOf(data, 'totalCount')), services: servicesOf(fieldOf(data, 'pageItems')) }
+  },
+  readInstances: (answer) => listOf(dataOf(answer), 'data'),
+  readConfig(text) {
+    const content = fieldOf(dataOf(JSON.parse(text)), 'content')
+    return typeof content === 'string' ? content : undefined
+  },
+}
+
+function pathOf(path: string, parameters: Readonly<Record<string, string | number | boolean>>): string {
+  const pairs = Object.entries(parameters).map(([name, value]): [string, string] => [name, String(value)])
+  return `${path}?${new URLSearchParams(pairs)}`
+}
+
+/** v3 answers with status 200 even to what failed. */
+function dataOf(answer: unknown): unknown {
+  const code = fieldOf(answer, 'code')
+  if (code !== 0) throw new Error(`Nacos answers with code ${String(code)}: ${String(fieldOf(answer, 'message'))}`)
+  return fieldOf(answer, 'data')
+}
+
+function namespacesOf(list: unknown): string[] {
+  return listOf(list, 'namespaces').flatMap((each) => {
+    const id = fieldOf(each, 'namespace')
+    return typeof id === 'string' ? [id === 'public' ? '' : id] : []
+  })
+}
+
+function servicesOf(list: unknown): { group: string; service: string }[] {
+  return listOf(list, 'services').flatMap((each) => {
+    const [service, group] = [fieldOf(each, 'name'), fieldOf(each, 'groupName')]
+    return typeof service === 'string' ? [{ service, group: typeof group === 'string' ? group : 'DEFAULT_GROUP' }] : []
+  })
+}
+
+function listOf(value: unknown, what: string): unknown[] {
+  if (!Array.isArray(value)) throw new Error(`the answer's ${what} are no list`)
+  return value
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  return isRecord(value) ? value[name] : undefined
+}

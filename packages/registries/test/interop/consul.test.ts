@@ -1,0 +1,174 @@
+/** Against a real Consul agent, with services registered over its own interface and checked by it. */
+import assert from 'node:assert/strict'
+import { createServer, type Server } from 'node:http'
+import { after, before, test } from 'node:test'
+import { type ConsulAgent, consulAgent, needPeer } from '@aeraki/testing'
+import { consul } from '../../src/consul/registry.ts'
+import type { ConsulSettings } from '../../src/consul/settings.ts'
+import { Recorder } from '../support/recorder.ts'
+
+const { skip } = needPeer('consul')
+
+function watch(context: { after(hook: () => Promise<void>): void }, settings: ConsulSettings): Recorder {
+  const recorder = new Recorder()
+  const registry = consul.create('consul', settings)
+  registry.start(recorder)
+  context.after(() => registry.close())
+  return recorder
+}
+
+test('Consul', { skip }, async (suite) => {
+  let agent: ConsulAgent
+  let health: Server
+  let healthStatus = 200
+  before(async () => {
+    agent = await consulAgent()
+    await agent.start()
+    health = createServer((_, answer) => answer.writeHead(healthStatus).end())
+    await new Promise<void>((resolve) => health.listen(0, '127.0.0.1', resolve))
+    await settled(agent)
+  })
+  after(async () => {
+    health.close()
+    await agent.close()
+  })
+  const register = (definition: object): Promise<unknown> =>
+    agent.request('PUT', '/v1/agent/service/register', definition)
+  const deregister = (id: string): Promise<unknown> => agent.request('PUT', `/v1/agent/service/deregister/${id}`)
+
+  await suite.test('services come, change and go, with their tags, meta and weights', async (context) => {
+    const recorder = watch(context, { address: agent.url, domain: 'service.consul' })
+    await recorder.until(({ syncs }) => syncs === 1)
+    assert.deepEqual(recorder.endpoints, [])
+    await register({
+      ID: 'web-1',
+      Name: 'web',
+      Address: '10.0.0.1',
+      Port: 8080,
+      Tags: ['lane=blue'],
+      Meta: { protocol: 'http' },
+      Weights: { Passing: 3, Warning: 1 },
+    })
+    await register({ ID: 'web-2', Name: 'web', Address: '10.0.0.2', Port: 8080 })
+    await recorder.until(({ endpoints }) => endpoints.length === 2)
+    const [first] = recorder.registrations.toSorted((a, b) => (a.address < b.address ? -1 : 1))
+    assert.equal(first?.host, 'web.service.consul')
+    assert.deepEqual(
+      [first.weight, first.locality, first.port.protocol, first.labels['lane']],
+      [300, 'dc1', 'http', 'blue'],
+    )
+    await register({ ID: 'web-1', Name: 'web', Address: '10.0.0.1', Port: 9090 })
+    await recorder.until(({ endpoints }) => endpoints.includes('web.service.consul 10.0.0.1:9090'))
+    await deregister('web-1')
+    await recorder.until(({ endpoints }) => endpoints.length === 1)
+    await deregister('web-2')
+    await recorder.until(({ units }) => units.size === 0)
+  })
+
+  await suite.test('an instance whose check fails gets no traffic until it passes again', async (context) => {
+    const recorder = watch(context, { address: agent.url })
+    const { port } = health.address() as { port: number }
+    const Check = { HTTP: `http://127.0.0.1:${port}/`, Interval: '100ms', Timeout: '5s', Status: 'passing' }
+    await register({
+      ID: 'sick',
+      Name: 'sick',
+      Address: '10.0.0.1',
+      Port: 1,
+      Weights: { Passing: 10, Warning: 1 },
+      Check,
+    })
+    const is = (health: string) => (all: Recorder) => all.registrations.some((each) => each.health === health)
+    await recorder.until(is('healthy'))
+    healthStatus = 503
+    await recorder.until(is('unhealthy'))
+    // 429 is a warning to Consul.
+    healthStatus = 429
+    await recorder.until(({ registrations }) => registrations.some(({ weight }) => weight === 100))
+    healthStatus = 200
+    await recorder.until(({ registrations }) => registrations.some(({ weight }) => weight === 1000))
+    await agent.request('PUT', '/v1/agent/service/maintenance/sick?enable=true')
+    await recorder.until(is('unhealthy'))
+    await deregister('sick')
+    await recorder.until(({ units }) => units.size === 0)
+  })
+
+  await suite.test('more services than queries at once take turns', async (context) => {
+    const names = Array.from({ length: 150 }, (_, index) => `many-${index}`)
+    const recorder = watch(context, { address: agent.url })
+    await recorder.until(({ syncs }) => syncs === 1)
+    for (const name of names) await register({ ID: name, Name: name, Address: '10.0.0.1', Port: 1 })
+    await recorder.until(({ endpoints }) => endpoints.length === 150)
+    for (const name of [names[0], names[149]]) {
+      await register({ ID: name, Name: name, Address: '10.0.0.2', Port: 1 })
+      await recorder.until(({ endpoints }) => endpoints.includes(`${name} 10.0.0.2:1`))
+    }
+    for (const name of names) await deregister(name)
+    await recorder.until(({ units }) => units.size === 0)
+  })
+
+  await suite.test('a filter leaves instances out, and a datacenter that is not there is an error', async (context) => {
+    const filtered = watch(context, { address: agent.url, filter: '"public" in Service.Tags' })
+    const nowhere = watch(context, { address: agent.url, datacenter: 'dc9' })
+    await register({ ID: 'a', Name: 'a', Address: '10.0.0.1', Port: 1, Tags: ['public'] })
+    await register({ ID: 'b', Name: 'b', Address: '10.0.0.2', Port: 1 })
+    await filtered.until(({ endpoints }) => endpoints.join() === 'a 10.0.0.1:1')
+    await nowhere.until(({ lastState }) => lastState === 'disconnected')
+    assert.match(nowhere.reason, /No path to datacenter/)
+    await deregister('a')
+    await deregister('b')
+  })
+
+  await suite.test('an agent that went and came back empty is read anew', async (context) => {
+    const own = await consulAgent()
+    context.after(() => own.close())
+    await own.start()
+    await settled(own)
+    const put = (ID: string): Promise<unknown> =>
+      own.request('PUT', '/v1/agent/service/register', { ID, Name: ID, Address: '10.0.0.1', Port: 1 })
+    await put('before')
+    const recorder = watch(context, { address: own.url })
+    await recorder.until(({ endpoints }) => endpoints.length === 1)
+    await own.stop()
+    await recorder.until(({ lastState }) => lastState === 'disconnected')
+    assert.equal(recorder.endpoints.length, 1, 'what was known stays')
+    await own.start()
+    await settled(own)
+    await put('after')
+    await recorder.until(({ endpoints }) => endpoints.join() === 'after 10.0.0.1:1')
+  })
+
+  await suite.test('an ACL token is needed where access is denied without', async (context) => {
+    const root = '11111111-2222-3333-4444-555555555555'
+    const own = await consulAgent({ managementToken: root })
+    context.after(() => own.close())
+    await own.start()
+    await settled(own)
+    await own.request('PUT', '/v1/agent/service/register', { ID: 'a', Name: 'a', Address: '10.0.0.1', Port: 1 })
+    const Rules = 'service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }'
+    await own.request('PUT', '/v1/acl/policy', { Name: 'reader', Rules })
+    const token = (await own.request('PUT', '/v1/acl/token', { Policies: [{ Name: 'reader' }] })) as {
+      SecretID: string
+      AccessorID: string
+    }
+    const recorder = watch(context, { address: own.url, token: token.SecretID })
+    await recorder.until(({ endpoints }) => endpoints.length === 1)
+    const stranger = watch(context, { address: own.url, token: '99999999-2222-3333-4444-555555555555' })
+    await stranger.until(({ lastState }) => lastState === 'disconnected')
+    assert.match(stranger.reason, /ACL token/)
+    await own.request('DELETE', `/v1/acl/token/${token.AccessorID}`)
+    await own.request('PUT', '/v1/agent/service/register', { ID: 'a', Name: 'a', Address: '10.0.0.2', Port: 1 })
+    await recorder.until(({ lastState }) => lastState === 'disconnected')
+    assert.equal(recorder.endpoints.length, 1, 'what was known stays')
+  })
+})
+
+/** Resolves when it has a leader, which is some time after it takes connections. */
+async function settled(agent: ConsulAgent): Promise<void> {
+  const end = Date.now() + 60_000
+  for (;;) {
+    const nodes = await agent.request('GET', '/v1/catalog/nodes').catch(() => [])
+    if (Array.isArray(nodes) && nodes.length > 0) return
+    assert.ok(Date.now() < end, 'the agent has no leader')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}

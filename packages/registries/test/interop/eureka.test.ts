@@ -1,0 +1,142 @@
+/** Against Spring Cloud's Eureka server, with a Spring application that registers itself and instances registered over REST. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { eurekaApplication, type EurekaServer, eurekaServer, needPeer } from '@aeraki/testing'
+import { eureka } from '../../src/eureka/registry.ts'
+import type { EurekaSettings } from '../../src/eureka/settings.ts'
+import { Recorder } from '../support/recorder.ts'
+
+const skip = needPeer('eureka').skip || needPeer('java').skip
+
+function watch(context: { after(hook: () => Promise<void>): void }, settings: EurekaSettings): Recorder {
+  const recorder = new Recorder()
+  const registry = eureka.create('eureka', { refresh: '200ms', ...settings })
+  registry.start(recorder)
+  context.after(() => registry.close())
+  return recorder
+}
+
+async function request(server: EurekaServer, method: string, path: string, body?: object): Promise<void> {
+  const { username, password, origin, pathname } = new URL(server.url)
+  const authorization = `Basic ${Buffer.from(decodeURIComponent(`${username}:${password}`)).toString('base64')}`
+  const answer = await fetch(`${origin}${pathname}${path}`, {
+    method,
+    headers: { 'content-type': 'application/json', ...(username === '' ? {} : { authorization }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.text()}`)
+}
+
+/** As any client does; the lease is long, so that nobody has to renew it. */
+async function register(server: EurekaServer, app: string, id: string, fields: object = {}): Promise<void> {
+  const instance = {
+    instanceId: id,
+    app,
+    hostName: '10.0.0.1',
+    ipAddr: '10.0.0.1',
+    vipAddress: app,
+    status: 'UP',
+    port: { $: 8080, '@enabled': true },
+    dataCenterInfo: { '@class': 'com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo', name: 'MyOwn' },
+    leaseInfo: { renewalIntervalInSecs: 300, durationInSecs: 900 },
+    ...fields,
+  }
+  await request(server, 'POST', `/apps/${app}`, { instance })
+}
+
+/** It takes connections before it serves. */
+async function started(server: EurekaServer): Promise<void> {
+  await server.start()
+  const end = Date.now() + 120_000
+  while (
+    !(await request(server, 'GET', '/apps').then(
+      () => true,
+      () => false,
+    ))
+  ) {
+    assert.ok(Date.now() < end, 'Eureka does not serve')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+test('Eureka', { skip }, async (suite) => {
+  let first: EurekaServer
+  let second: EurekaServer
+  before(async () => {
+    first = await eurekaServer()
+    second = await eurekaServer({ user: { name: 'mesh', password: 'pa:ss' } })
+    await Promise.all([started(first), started(second)])
+  })
+  after(async () => {
+    await Promise.all([first.close(), second.close()])
+  })
+
+  await suite.test('instances come, change and go, and no change is missed', async (context) => {
+    const recorder = watch(context, { servers: [first.url], domain: 'spring.mesh' })
+    await recorder.until(({ syncs }) => syncs === 1)
+    await register(first, 'SHOP', 'a', { metadata: { lane: 'blue', zone: 'z1' } })
+    await register(first, 'SHOP', 'b', { ipAddr: '10.0.0.2', securePort: { $: 8443, '@enabled': true } })
+    await recorder.until(({ endpoints }) => endpoints.length === 3)
+    const blue = recorder.registrations.find(({ process }) => process === 'a')
+    assert.equal(blue?.host, 'shop.spring.mesh')
+    assert.deepEqual([blue.labels['lane'], blue.locality], ['blue', 'z1'])
+    await request(first, 'PUT', '/apps/SHOP/a/status?value=OUT_OF_SERVICE')
+    await recorder.until(({ rejections }) => rejections.some(({ code }) => code === 'REGISTRATION_DISABLED'))
+    await request(first, 'DELETE', '/apps/SHOP/a/status?value=UP')
+    await recorder.until(({ endpoints }) => endpoints.length === 3)
+    await request(first, 'DELETE', '/apps/SHOP/b')
+    await recorder.until(({ endpoints }) => endpoints.join() === 'shop.spring.mesh 10.0.0.1:8080')
+    await request(first, 'DELETE', '/apps/SHOP/a')
+    await recorder.until(({ units }) => units.size === 0)
+    assert.equal(recorder.states.filter(({ kind }) => kind === 'disconnected').length, 0)
+  })
+
+  await suite.test('a Spring application registers itself, and goes when it is killed', async (context) => {
+    const recorder = watch(context, { servers: [first.url] })
+    const application = await eurekaApplication({
+      name: 'orders',
+      servers: [first.url],
+      metadata: { aeraki_meta_app_version: 'v7' },
+    })
+    context.after(() => application.close())
+    await application.start()
+    await recorder.until(({ endpoints }) => endpoints.join() === `orders 127.0.0.1:${application.port}`)
+    assert.equal(recorder.registrations[0]?.labels['version'], 'v7')
+    await application.stop()
+    await recorder.until(({ units }) => units.size === 0)
+  })
+
+  await suite.test(
+    'one server is believed at a time, with a user and password, and the next one when it dies',
+    async (context) => {
+      await register(first, 'ONLY-FIRST', 'a')
+      await register(second, 'ONLY-SECOND', 'a')
+      const recorder = watch(context, { servers: [first.url, second.url] })
+      await recorder.until(({ endpoints }) => endpoints.length === 1)
+      const connected = recorder.states.at(-1)
+      assert.ok(connected?.kind === 'connected' && !connected.server.includes('pa:ss'))
+      const [used, other] =
+        recorder.endpoints[0]?.startsWith('only-first') === true ? [first, 'only-second'] : [second, 'only-first']
+      await used.stop()
+      await recorder.until(({ endpoints }) => endpoints.length === 1 && endpoints[0]?.startsWith(other) === true)
+      await started(used)
+      await request(first, 'DELETE', '/apps/ONLY-FIRST/a').catch(() => undefined)
+      await request(second, 'DELETE', '/apps/ONLY-SECOND/a').catch(() => undefined)
+      await recorder.until(({ units }) => units.size === 0)
+    },
+  )
+
+  await suite.test('a wrong password is an error that does not show it', async (context) => {
+    const url = second.url.replace('pa:ss', 'secret')
+    const recorder = watch(context, { servers: [url] })
+    await recorder.until(({ lastState }) => lastState === 'disconnected')
+    assert.match(recorder.reason, /status 401/)
+    assert.doesNotMatch(recorder.reason, /secret/)
+    const given = watch(context, {
+      servers: [second.url.replace('mesh:pa:ss@', '')],
+      username: 'mesh',
+      password: 'pa:ss',
+    })
+    await given.until(({ syncs }) => syncs === 1)
+  })
+})

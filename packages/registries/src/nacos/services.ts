@@ -113,6 +113,7 @@ function isInterface({ service }: ServiceName): boolean {
 
 function asApplication(name: ServiceName, instance: Record<string, unknown>): ApplicationInstance {
   const [address, port] = [typeof instance['ip'] === 'string' ? instance['ip'] : '', instance['port']]
-  const metadata = stringsOf(instance['metadata'])
+  // What begins so is between the client and the server, such as the time until an instance is taken for dead.
+  const metadata = new Map([...stringsOf(instance['metadata'])].filter(([key]) => !key.startsWith('preserved.')))
   return { application: name.service, id: `${address}:${String(port)}`, address, port, metadata }
 }

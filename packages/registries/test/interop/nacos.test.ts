@@ -1,0 +1,206 @@
+/**
+ * Against a Nacos 2 server made of Alibaba's own modules (testing/nacos). Services are registered by Nacos' client for
+ * Java, inside Apache Dubbo, and over Nacos' HTTP interface.
+ */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { freePort, type NacosServer, nacosServer, needPeer, startDubboProvider, startRelay } from '@aeraki/testing'
+import { nacos } from '../../src/nacos/registry.ts'
+import type { NacosSettings } from '../../src/nacos/settings.ts'
+import { Recorder } from '../support/recorder.ts'
+
+const skip = needPeer('nacos').skip || needPeer('java').skip || needPeer('dubbo-java').skip
+
+function watch(context: { after(hook: () => Promise<void>): void }, settings: NacosSettings): Recorder {
+  const recorder = new Recorder()
+  const registry = nacos.create('nacos', { refresh: '500ms', ...settings })
+  registry.start(recorder)
+  context.after(() => registry.close())
+  return recorder
+}
+
+const credentials = { username: 'nacos', password: 'nacos' }
+
+/** Nobody renews these: they hold for ten minutes. */
+const patient = { 'preserved.heart.beat.timeout': '600000', 'preserved.ip.delete.timeout': '600000' }
+
+test('Nacos', { skip }, async (suite) => {
+  let server: NacosServer
+  /** Watches all the time. */
+  let whole: Recorder
+  before(async () => {
+    server = await nacosServer({ tokenSeconds: 16 })
+    await server.start()
+    await serving(server)
+    whole = new Recorder()
+  })
+  const registry = { close: async (): Promise<void> => undefined }
+  after(async () => {
+    await registry.close()
+    await server.close()
+  })
+
+  /** One for a while: to check a password is costly. */
+  let token: { text: string; until: number } | undefined
+  async function login(): Promise<string> {
+    if (token !== undefined && Date.now() < token.until) return token.text
+    const answer = await fetch(`${server.url}/nacos/v1/auth/login`, {
+      method: 'POST',
+      body: new URLSearchParams(credentials),
+    })
+    const { accessToken } = (await answer.json()) as { accessToken: string }
+    token = { text: accessToken, until: Date.now() + 5000 }
+    return accessToken
+  }
+  async function ask(method: string, path: string, parameters: Record<string, string>): Promise<string> {
+    const query = new URLSearchParams({ ...parameters, accessToken: await login() })
+    const answer = await fetch(`${server.url}/nacos${path}?${query}`, { method })
+    const text = await answer.text()
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${text}`)
+    return text
+  }
+  async function register(
+    serviceName: string,
+    ip: string,
+    { metadata = {}, ...more }: { metadata?: Record<string, string> } & Record<string, unknown> = {},
+  ): Promise<void> {
+    const parameters = { serviceName, ip, port: '8080', ...(more as Record<string, string>) }
+    await ask('POST', '/v1/ns/instance', { ...parameters, metadata: JSON.stringify({ ...patient, ...metadata }) })
+  }
+  async function deregister(serviceName: string, ip: string, more: Record<string, string> = {}): Promise<void> {
+    await ask('DELETE', '/v1/ns/instance', { serviceName, ip, port: '8080', ...more })
+  }
+  const watchHere = (context: { after(hook: () => Promise<void>): void }, settings: Partial<NacosSettings> = {}) =>
+    watch(context, { servers: [server.url], ...credentials, ...settings })
+
+  await suite.test('services of all namespaces and groups come, change and go', async (context) => {
+    const all = nacos.create('nacos', { servers: [server.url], refresh: '500ms', ...credentials })
+    registry.close = () => all.close()
+    all.start(whole)
+    await ask('POST', '/v1/console/namespaces', { customNamespaceId: 'dev', namespaceName: 'Development' })
+    await whole.until(({ syncs }) => syncs === 1)
+    await register('shop', '10.0.0.1', {
+      metadata: { lane: 'blue', aeraki_meta_locality: 'bj/1' },
+      weight: '3',
+      clusterName: 'c-1',
+    })
+    await register('shop', '10.0.0.2', { groupName: 'SALES', namespaceId: 'dev' })
+    await whole.until(({ endpoints }) => endpoints.length === 2)
+    assert.deepEqual(whole.endpoints, ['shop 10.0.0.1:8080', 'shop.sales.dev 10.0.0.2:8080'])
+    const blue = whole.registrations.find(({ address }) => address === '10.0.0.1')
+    assert.deepEqual([blue?.weight, blue?.locality], [300, 'bj/1'])
+    assert.deepEqual(blue?.labels, { cluster: 'c-1', lane: 'blue' })
+    const some = watchHere(context, { namespaces: ['dev'], groups: ['SALES'] })
+    await some.until(({ endpoints }) => endpoints.join() === 'shop.sales.dev 10.0.0.2:8080')
+    await deregister('shop', '10.0.0.1', { clusterName: 'c-1' })
+    await deregister('shop', '10.0.0.2', { groupName: 'SALES', namespaceId: 'dev' })
+    await whole.until(({ units }) => units.size === 0)
+  })
+
+  await suite.test('the server pushes changes', async (context) => {
+    await register('pushed', '10.0.0.1')
+    // So seldom that nothing is found by looking.
+    const recorder = watchHere(context, { refresh: '10m' })
+    await recorder.until(({ endpoints }) => endpoints.length === 1)
+    await register('pushed', '10.0.0.2')
+    await recorder.until(({ endpoints }) => endpoints.length === 2)
+    await deregister('pushed', '10.0.0.1')
+    await recorder.until(({ endpoints }) => endpoints.join() === 'pushed 10.0.0.2:8080')
+    await deregister('pushed', '10.0.0.2')
+    await recorder.until(({ endpoints }) => endpoints.length === 0)
+  })
+
+  await suite.test('where nothing can be pushed, everything is read again and again', async (context) => {
+    const relay = await startRelay(server.port)
+    context.after(() => relay.close())
+    const recorder = watchHere(context, { servers: [`http://127.0.0.1:${relay.port}`], refresh: '200ms' })
+    await register('polled', '10.0.0.1')
+    await recorder.until(({ endpoints }) => endpoints.length === 1)
+    await register('polled', '10.0.0.2')
+    await recorder.until(({ endpoints }) => endpoints.length === 2)
+    await deregister('polled', '10.0.0.1')
+    await recorder.until(({ endpoints }) => endpoints.length === 1)
+    await deregister('polled', '10.0.0.2')
+    await recorder.until(({ units }) => units.size === 0)
+  })
+
+  await suite.test('Dubbo registers interfaces and applications, with its metadata', async (context) => {
+    const recorder = watchHere(context)
+    const start = async (registerMode: 'interface' | 'instance', application: string) => {
+      const port = await freePort()
+      const registry = `nacos://127.0.0.1:${server.port}?username=nacos&password=nacos`
+      const parameters = { lane: 'blue', aeraki_meta_app_namespace: 'shop' }
+      return await startDubboProvider('java', {
+        port,
+        registry,
+        registerMode,
+        application,
+        parameters,
+        version: '2.0.0',
+      })
+    }
+    const byInterface = await start('interface', 'one')
+    context.after(() => byInterface.stop())
+    const host = 'org.apache.dubbo.samples.basic.api.demoservice-2-0-0'
+    await recorder.until(({ registrations }) => registrations.some((each) => each.host === host && each.rank === 1))
+    const registration = recorder.registrations.find((each) => each.host === host)
+    assert.equal(registration?.port.number, byInterface.port)
+    assert.deepEqual([registration.namespace, registration.labels['lane']], ['shop', 'blue'])
+    await byInterface.kill()
+    await recorder.until(({ endpoints }) => endpoints.length === 0)
+
+    const byInstance = await start('instance', 'two')
+    context.after(() => byInstance.stop())
+    await recorder.until(({ registrations }) => registrations.some((each) => each.host === host && each.rank === 0))
+    assert.equal(recorder.registrations.find((each) => each.host === host)?.port.number, byInstance.port)
+    await byInstance.stop()
+    await recorder.until(({ endpoints }) => endpoints.length === 0)
+  })
+
+  await suite.test('more services than a page holds', async (context) => {
+    const names = Array.from({ length: 510 }, (_, index) => `many-${index}`)
+    for (let start = 0; start < names.length; start += 20) {
+      await Promise.all(names.slice(start, start + 20).map((name) => register(name, '10.0.0.1', { groupName: 'MANY' })))
+    }
+    const recorder = watchHere(context, { refresh: '5s', groups: ['MANY'] })
+    await recorder.until(({ endpoints }) => endpoints.length === 510)
+  })
+
+  await suite.test('a user is needed, and the right password', async (context) => {
+    const wrong = watch(context, { servers: [server.url], username: 'nacos', password: 'wrong' })
+    await wrong.until(({ lastState }) => lastState === 'disconnected')
+    assert.match(wrong.reason, /user or password is wrong/)
+    const nobody = watch(context, { servers: [server.url], namespaces: ['public'] })
+    await nobody.until(({ lastState }) => lastState === 'disconnected')
+    assert.match(nobody.reason, /a user is needed/)
+  })
+
+  await suite.test('tokens are renewed, and a server that was started anew is read anew', async () => {
+    // Tokens have become old several times by now.
+    assert.deepEqual(
+      whole.states.map(({ kind }) => kind),
+      ['connecting', 'connected'],
+    )
+    await register('before', '10.0.0.1')
+    await whole.until(({ endpoints }) => endpoints.includes('before 10.0.0.1:8080'))
+    await server.stop()
+    await whole.until(({ lastState }) => lastState !== 'connected')
+    assert.ok(whole.endpoints.length > 0, 'what was known stays')
+    await server.start()
+    await serving(server)
+    await register('after', '10.0.0.1')
+    await whole.until(({ endpoints }) => endpoints.join() === 'after 10.0.0.1:8080')
+  })
+})
+
+/** It takes connections before it serves, and serves before it knows its users. */
+async function serving(server: NacosServer): Promise<void> {
+  const end = Date.now() + 120_000
+  for (;;) {
+    const request = { method: 'POST', body: new URLSearchParams(credentials) }
+    const answer = await fetch(`${server.url}/nacos/v1/auth/login`, request).catch(() => undefined)
+    if (answer?.ok === true) return
+    assert.ok(Date.now() < end, 'Nacos does not serve')
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
+}

@@ -26,6 +26,8 @@ export async function nacosServer({ tokenSeconds }: NacosOptions = {}): Promise<
       const properties = {
         'nacos.home': folder,
         'nacos.standalone': true,
+        // Its database has 10 s to come up, which is little on a busy machine that also has to wait for the disk.
+        'derby.system.durability': 'test',
         'nacos.server.ip': '127.0.0.1',
         'server.port': port,
         'server.servlet.contextPath': '/nacos',
@@ -49,5 +51,15 @@ export async function nacosServer({ tokenSeconds }: NacosOptions = {}): Promise<
       ]
     },
   })
-  return { ...server, port, url: `http://127.0.0.1:${port}` }
+  const start = async (): Promise<void> => {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await server.start()
+      } catch (error) {
+        if (tries === 3) throw error
+        await server.stop()
+      }
+    }
+  }
+  return { ...server, start, port, url: `http://127.0.0.1:${port}` }
 }

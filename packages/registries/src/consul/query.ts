@@ -35,7 +35,7 @@ export async function runQuery(http: HttpClient, query: Query, signal: AbortSign
     parameters.set('wait', `${Math.round(wait)}ms`)
   }
   const timeout = (index > 0 ? wait + wait / 16 : 0) + patience
-  const answer = await http.send({ path: `${path}?${parameters}`, timeout, signal })
+  const answer = await http.send({ path: `${path}?${parameters.toString()}`, timeout, signal })
   if (answer.status === 403) throw new Error('the ACL token is missing, unknown or may not read services')
   const next = indexOf(answer.headers['x-consul-index'])
   if (next === index && answer.status === 200) return { index, body: undefined }

@@ -104,15 +104,15 @@ class ConsulRegistry implements Registry {
     }
 
     try {
-      for (let index = 0, round = 0; ; round += 1) {
+      for (let index = 0, fresh = true; ; fresh = false) {
         const begun = performance.now()
         const query = { path: '/v1/catalog/services', parameters: { dc }, index, wait: longestWait }
         const answer = await Promise.race([runQuery(http, query, signal), failure.promise])
         this.#heardAt = Date.now()
         index = answer.index
-        if (round === 0) connected()
+        if (fresh) connected()
         if (answer.body !== undefined) reconcile(namesOf(answer.body))
-        if (round === 0) {
+        if (fresh) {
           await Promise.race([first.idle(), failure.promise])
           if (!signal.aborted) sink.synced(services.keys())
         }

@@ -39,7 +39,6 @@ class EtcdRegistry implements Registry {
   readonly #layout: Layout
   readonly #prefixes: readonly string[]
   readonly #stop = new AbortController()
-  #sink: RegistrySink | undefined
   #running: Promise<void> | undefined
   #queue: WorkQueue<Job> | undefined
   #heardAt: number | undefined
@@ -53,7 +52,6 @@ class EtcdRegistry implements Registry {
   }
 
   start(sink: RegistrySink): void {
-    this.#sink = sink
     this.#running = runSessions({
       servers: this.#settings.servers.map(memberAddress),
       sink,

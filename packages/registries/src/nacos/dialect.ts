@@ -74,7 +74,7 @@ export const v3: Dialect = {
 
 function pathOf(path: string, parameters: Readonly<Record<string, string | number | boolean>>): string {
   const pairs = Object.entries(parameters).map(([name, value]): [string, string] => [name, String(value)])
-  return `${path}?${new URLSearchParams(pairs)}`
+  return `${path}?${new URLSearchParams(pairs).toString()}`
 }
 
 /** v3 answers with status 200 even to what failed. */

@@ -20,7 +20,7 @@ export interface Session {
   /** Aborted when this session ends, for whatever reason. */
   readonly signal: AbortSignal
   /** The server has answered, and takes us. */
-  connected(): void
+  readonly connected: () => void
 }
 
 /** Resolves when `signal` is aborted. */

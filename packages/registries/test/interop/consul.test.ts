@@ -19,17 +19,17 @@ function watch(context: { after(hook: () => Promise<void>): void }, settings: Co
 
 test('Consul', { skip }, async (suite) => {
   let agent: ConsulAgent
-  let health: Server
+  let checked: Server
   let healthStatus = 200
   before(async () => {
     agent = await consulAgent()
     await agent.start()
-    health = createServer((_, answer) => answer.writeHead(healthStatus).end())
-    await new Promise<void>((resolve) => health.listen(0, '127.0.0.1', resolve))
+    checked = createServer((_, answer) => answer.writeHead(healthStatus).end())
+    await new Promise<void>((resolve) => checked.listen(0, '127.0.0.1', resolve))
     await settled(agent)
   })
   after(async () => {
-    health.close()
+    checked.close()
     await agent.close()
   })
   const register = (definition: object): Promise<unknown> =>
@@ -67,7 +67,7 @@ test('Consul', { skip }, async (suite) => {
 
   await suite.test('an instance whose check fails gets no traffic until it passes again', async (context) => {
     const recorder = watch(context, { address: agent.url })
-    const { port } = health.address() as { port: number }
+    const { port } = checked.address() as { port: number }
     const Check = { HTTP: `http://127.0.0.1:${port}/`, Interval: '100ms', Timeout: '5s', Status: 'passing' }
     await register({
       ID: 'sick',
@@ -77,17 +77,16 @@ test('Consul', { skip }, async (suite) => {
       Weights: { Passing: 10, Warning: 1 },
       Check,
     })
-    const is = (health: string) => (all: Recorder) => all.registrations.some((each) => each.health === health)
-    await recorder.until(is('healthy'))
+    await recorder.until(hasSome('healthy'))
     healthStatus = 503
-    await recorder.until(is('unhealthy'))
+    await recorder.until(hasSome('unhealthy'))
     // 429 is a warning to Consul.
     healthStatus = 429
     await recorder.until(({ registrations }) => registrations.some(({ weight }) => weight === 100))
     healthStatus = 200
     await recorder.until(({ registrations }) => registrations.some(({ weight }) => weight === 1000))
     await agent.request('PUT', '/v1/agent/service/maintenance/sick?enable=true')
-    await recorder.until(is('unhealthy'))
+    await recorder.until(hasSome('unhealthy'))
     await deregister('sick')
     await recorder.until(({ units }) => units.size === 0)
   })
@@ -161,6 +160,10 @@ test('Consul', { skip }, async (suite) => {
     assert.equal(recorder.endpoints.length, 1, 'what was known stays')
   })
 })
+
+function hasSome(health: string): (recorder: Recorder) => boolean {
+  return ({ registrations }) => registrations.some((each) => each.health === health)
+}
 
 /** Resolves when it has a leader, which is some time after it takes connections. */
 async function settled(agent: ConsulAgent): Promise<void> {

@@ -16,6 +16,16 @@ import { Recorder } from '../support/recorder.ts'
 
 const skip = needPeer('etcd').skip || needPeer('etcdctl').skip || needPeer('openssl').skip
 
+/** An application's metadata with one service. */
+function services(name: string, port: number): string {
+  const service = { name, version: '1.0.0', protocol: 'dubbo', port, path: name, params: { side: 'provider' } }
+  return JSON.stringify({ app: 'shop', revision: 'r1', services: { [`${name}:1.0.0:dubbo`]: service } })
+}
+
+function dubboEndpoints(port: number): string {
+  return JSON.stringify([{ port, protocol: 'dubbo' }])
+}
+
 function providerKey(service: string, address: string, parameters = ''): string {
   const url = `dubbo://${address}/${service}?interface=${service}&application=shop&side=provider${parameters}`
   return `/dubbo/${service}/providers/${encodeURIComponent(url)}`
@@ -75,24 +85,8 @@ test('etcd', { skip }, async (suite) => {
     "applications of Java and of dubbo-go get their services from the metadata's revision",
     async (context) => {
       const recorder = watch(context, { servers: [server.address] })
-      const services = (name: string, port: number): string =>
-        JSON.stringify({
-          app: 'shop',
-          revision: 'r1',
-          services: {
-            [`${name}:1.0.0:dubbo`]: {
-              name,
-              version: '1.0.0',
-              protocol: 'dubbo',
-              port,
-              path: name,
-              params: { side: 'provider' },
-            },
-          },
-        })
-      const endpoints = (port: number): string => JSON.stringify([{ port, protocol: 'dubbo' }])
       const metadata = {
-        'dubbo.endpoints': endpoints(20880),
+        'dubbo.endpoints': dubboEndpoints(20880),
         'dubbo.metadata.revision': 'r1',
         'dubbo.metadata.storage-type': 'remote',
       }
@@ -104,7 +98,7 @@ test('etcd', { skip }, async (suite) => {
       await recorder.until(({ endpoints: all }) => all.length === 1)
       assert.deepEqual(recorder.endpoints, ['org.demo.cart-1-0-0 10.0.0.1:20880'])
 
-      const goMetadata = { ...metadata, 'dubbo.endpoints': endpoints(20000), 'dubbo.metadata.revision': 'r2' }
+      const goMetadata = { ...metadata, 'dubbo.endpoints': dubboEndpoints(20000), 'dubbo.metadata.revision': 'r2' }
       const go = {
         ID: '10.0.0.2:20000',
         ServiceName: 'store',
@@ -190,8 +184,8 @@ test('etcd', { skip }, async (suite) => {
     await own.start()
     await recorder.until(({ syncs }) => syncs === 2)
     await etcdctl(own.address, ['del', '--prefix', '/dubbo'])
-    const put = await etcdctl(own.address, ['put', '-w=json', providerKey('org.demo.Other', '10.0.0.2:1'), '-'])
-    await etcdctl(own.address, ['compact', String(JSON.parse(put).header.revision)])
+    const written = await etcdctl(own.address, ['put', '-w=json', providerKey('org.demo.Other', '10.0.0.2:1'), '-'])
+    await etcdctl(own.address, ['compact', String(JSON.parse(written).header.revision)])
     await recorder.until(({ endpoints }) => endpoints.join() === 'org.demo.other 10.0.0.2:1')
   })
 

@@ -34,9 +34,9 @@ test('Nacos', { skip }, async (suite) => {
     await serving(server)
     whole = new Recorder()
   })
-  const registry = { close: async (): Promise<void> => undefined }
+  const watching = { close: async (): Promise<void> => undefined }
   after(async () => {
-    await registry.close()
+    await watching.close()
     await server.close()
   })
 
@@ -54,7 +54,7 @@ test('Nacos', { skip }, async (suite) => {
   }
   async function ask(method: string, path: string, parameters: Record<string, string>): Promise<string> {
     const query = new URLSearchParams({ ...parameters, accessToken: await login() })
-    const answer = await fetch(`${server.url}/nacos${path}?${query}`, { method })
+    const answer = await fetch(`${server.url}/nacos${path}?${query.toString()}`, { method })
     const text = await answer.text()
     assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${text}`)
     return text
@@ -75,7 +75,7 @@ test('Nacos', { skip }, async (suite) => {
 
   await suite.test('services of all namespaces and groups come, change and go', async (context) => {
     const all = nacos.create('nacos', { servers: [server.url], refresh: '500ms', ...credentials })
-    registry.close = () => all.close()
+    watching.close = () => all.close()
     all.start(whole)
     await ask('POST', '/v1/console/namespaces', { customNamespaceId: 'dev', namespaceName: 'Development' })
     await whole.until(({ syncs }) => syncs === 1)
@@ -126,20 +126,7 @@ test('Nacos', { skip }, async (suite) => {
 
   await suite.test('Dubbo registers interfaces and applications, with its metadata', async (context) => {
     const recorder = watchHere(context)
-    const start = async (registerMode: 'interface' | 'instance', application: string) => {
-      const port = await freePort()
-      const registry = `nacos://127.0.0.1:${server.port}?username=nacos&password=nacos`
-      const parameters = { lane: 'blue', aeraki_meta_app_namespace: 'shop' }
-      return await startDubboProvider('java', {
-        port,
-        registry,
-        registerMode,
-        application,
-        parameters,
-        version: '2.0.0',
-      })
-    }
-    const byInterface = await start('interface', 'one')
+    const byInterface = await startRegistered(server, 'interface', 'one')
     context.after(() => byInterface.stop())
     const host = 'org.apache.dubbo.samples.basic.api.demoservice-2-0-0'
     await recorder.until(({ registrations }) => registrations.some((each) => each.host === host && each.rank === 1))
@@ -149,7 +136,7 @@ test('Nacos', { skip }, async (suite) => {
     await byInterface.kill()
     await recorder.until(({ endpoints }) => endpoints.length === 0)
 
-    const byInstance = await start('instance', 'two')
+    const byInstance = await startRegistered(server, 'instance', 'two')
     context.after(() => byInstance.stop())
     await recorder.until(({ registrations }) => registrations.some((each) => each.host === host && each.rank === 0))
     assert.equal(recorder.registrations.find((each) => each.host === host)?.port.number, byInstance.port)
@@ -192,6 +179,14 @@ test('Nacos', { skip }, async (suite) => {
     await whole.until(({ endpoints }) => endpoints.join() === 'after 10.0.0.1:8080')
   })
 })
+
+/** Apache Dubbo, which brings Nacos' own client. */
+async function startRegistered(server: NacosServer, registerMode: 'interface' | 'instance', application: string) {
+  const port = await freePort()
+  const registry = `nacos://127.0.0.1:${server.port}?username=nacos&password=nacos`
+  const parameters = { lane: 'blue', aeraki_meta_app_namespace: 'shop' }
+  return await startDubboProvider('java', { port, registry, registerMode, application, parameters, version: '2.0.0' })
+}
 
 /** It takes connections before it serves, and serves before it knows its users. */
 async function serving(server: NacosServer): Promise<void> {

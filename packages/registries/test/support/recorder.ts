@@ -55,7 +55,7 @@ export class Recorder implements RegistrySink {
       if (Date.now() > end) {
         const { endpoints, rejections, states, syncs } = this
         assert.fail(
-          `${holds} does not come true: ${JSON.stringify({ endpoints, rejections, states, syncs }, undefined, 1)}`,
+          `${String(holds)} does not come true: ${JSON.stringify({ endpoints, rejections, states, syncs }, undefined, 1)}`,
         )
       }
       await new Promise((resolve) => setTimeout(resolve, 20))

@@ -5,320 +5,324 @@
 // @generated from file etcd.proto (package etcdserverpb, syntax proto3)
 /* eslint-disable */
 
-import type { GenEnum, GenFile, GenMessage, GenService } from '@bufbuild/protobuf/codegenv2'
-import { enumDesc, fileDesc, messageDesc, serviceDesc } from '@bufbuild/protobuf/codegenv2'
-import type { Message, UnknownEnum } from '@bufbuild/protobuf'
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file etcd.proto.
  */
-export const file_etcd: GenFile =
-  /*@__PURE__*/
-  fileDesc(
-    'CgpldGNkLnByb3RvEgxldGNkc2VydmVycGIiSQoOUmVzcG9uc2VIZWFkZXISEgoKY2x1c3Rlcl9pZBgBIAEoBBIRCgltZW1iZXJfaWQYAiABKAQSEAoIcmV2aXNpb24YAyABKAMidQoIS2V5VmFsdWUSCwoDa2V5GAEgASgMEhcKD2NyZWF0ZV9yZXZpc2lvbhgCIAEoAxIUCgxtb2RfcmV2aXNpb24YAyABKAMSDwoHdmVyc2lvbhgEIAEoAxINCgV2YWx1ZRgFIAEoDBINCgVsZWFzZRgGIAEoAyJ4CgxSYW5nZVJlcXVlc3QSCwoDa2V5GAEgASgMEhEKCXJhbmdlX2VuZBgCIAEoDBINCgVsaW1pdBgDIAEoAxIQCghyZXZpc2lvbhgEIAEoAxIUCgxzZXJpYWxpemFibGUYByABKAgSEQoJa2V5c19vbmx5GAggASgIIn8KDVJhbmdlUmVzcG9uc2USLAoGaGVhZGVyGAEgASgLMhwuZXRjZHNlcnZlcnBiLlJlc3BvbnNlSGVhZGVyEiMKA2t2cxgCIAMoCzIWLmV0Y2RzZXJ2ZXJwYi5LZXlWYWx1ZRIMCgRtb3JlGAMgASgIEg0KBWNvdW50GAQgASgDIpsBCgxXYXRjaFJlcXVlc3QSOgoOY3JlYXRlX3JlcXVlc3QYASABKAsyIC5ldGNkc2VydmVycGIuV2F0Y2hDcmVhdGVSZXF1ZXN0SAASPgoQcHJvZ3Jlc3NfcmVxdWVzdBgDIAEoCzIiLmV0Y2RzZXJ2ZXJwYi5XYXRjaFByb2dyZXNzUmVxdWVzdEgAQg8KDXJlcXVlc3RfdW5pb24iiQEKEldhdGNoQ3JlYXRlUmVxdWVzdBILCgNrZXkYASABKAwSEQoJcmFuZ2VfZW5kGAIgASgMEhYKDnN0YXJ0X3JldmlzaW9uGAMgASgDEhcKD3Byb2dyZXNzX25vdGlmeRgEIAEoCBIQCgh3YXRjaF9pZBgHIAEoAxIQCghmcmFnbWVudBgIIAEoCCIWChRXYXRjaFByb2dyZXNzUmVxdWVzdCLaAQoNV2F0Y2hSZXNwb25zZRIsCgZoZWFkZXIYASABKAsyHC5ldGNkc2VydmVycGIuUmVzcG9uc2VIZWFkZXISEAoId2F0Y2hfaWQYAiABKAMSDwoHY3JlYXRlZBgDIAEoCBIQCghjYW5jZWxlZBgEIAEoCBIYChBjb21wYWN0X3JldmlzaW9uGAUgASgDEhUKDWNhbmNlbF9yZWFzb24YBiABKAkSEAoIZnJhZ21lbnQYByABKAgSIwoGZXZlbnRzGAsgAygLMhMuZXRjZHNlcnZlcnBiLkV2ZW50InoKBUV2ZW50EisKBHR5cGUYASABKA4yHS5ldGNkc2VydmVycGIuRXZlbnQuRXZlbnRUeXBlEiIKAmt2GAIgASgLMhYuZXRjZHNlcnZlcnBiLktleVZhbHVlIiAKCUV2ZW50VHlwZRIHCgNQVVQQABIKCgZERUxFVEUQASI1ChNBdXRoZW50aWNhdGVSZXF1ZXN0EgwKBG5hbWUYASABKAkSEAoIcGFzc3dvcmQYAiABKAkiUwoUQXV0aGVudGljYXRlUmVzcG9uc2USLAoGaGVhZGVyGAEgASgLMhwuZXRjZHNlcnZlcnBiLlJlc3BvbnNlSGVhZGVyEg0KBXRva2VuGAIgASgJMkYKAktWEkAKBVJhbmdlEhouZXRjZHNlcnZlcnBiLlJhbmdlUmVxdWVzdBobLmV0Y2RzZXJ2ZXJwYi5SYW5nZVJlc3BvbnNlMk0KBVdhdGNoEkQKBVdhdGNoEhouZXRjZHNlcnZlcnBiLldhdGNoUmVxdWVzdBobLmV0Y2RzZXJ2ZXJwYi5XYXRjaFJlc3BvbnNlKAEwATJdCgRBdXRoElUKDEF1dGhlbnRpY2F0ZRIhLmV0Y2RzZXJ2ZXJwYi5BdXRoZW50aWNhdGVSZXF1ZXN0GiIuZXRjZHNlcnZlcnBiLkF1dGhlbnRpY2F0ZVJlc3BvbnNlYgZwcm90bzM',
-  )
+export const file_etcd: GenFile = /*@__PURE__*/
+  fileDesc("CgpldGNkLnByb3RvEgxldGNkc2VydmVycGIiSQoOUmVzcG9uc2VIZWFkZXISEgoKY2x1c3Rlcl9pZBgBIAEoBBIRCgltZW1iZXJfaWQYAiABKAQSEAoIcmV2aXNpb24YAyABKAMidQoIS2V5VmFsdWUSCwoDa2V5GAEgASgMEhcKD2NyZWF0ZV9yZXZpc2lvbhgCIAEoAxIUCgxtb2RfcmV2aXNpb24YAyABKAMSDwoHdmVyc2lvbhgEIAEoAxINCgV2YWx1ZRgFIAEoDBINCgVsZWFzZRgGIAEoAyJ4CgxSYW5nZVJlcXVlc3QSCwoDa2V5GAEgASgMEhEKCXJhbmdlX2VuZBgCIAEoDBINCgVsaW1pdBgDIAEoAxIQCghyZXZpc2lvbhgEIAEoAxIUCgxzZXJpYWxpemFibGUYByABKAgSEQoJa2V5c19vbmx5GAggASgIIn8KDVJhbmdlUmVzcG9uc2USLAoGaGVhZGVyGAEgASgLMhwuZXRjZHNlcnZlcnBiLlJlc3BvbnNlSGVhZGVyEiMKA2t2cxgCIAMoCzIWLmV0Y2RzZXJ2ZXJwYi5LZXlWYWx1ZRIMCgRtb3JlGAMgASgIEg0KBWNvdW50GAQgASgDIpsBCgxXYXRjaFJlcXVlc3QSOgoOY3JlYXRlX3JlcXVlc3QYASABKAsyIC5ldGNkc2VydmVycGIuV2F0Y2hDcmVhdGVSZXF1ZXN0SAASPgoQcHJvZ3Jlc3NfcmVxdWVzdBgDIAEoCzIiLmV0Y2RzZXJ2ZXJwYi5XYXRjaFByb2dyZXNzUmVxdWVzdEgAQg8KDXJlcXVlc3RfdW5pb24iiQEKEldhdGNoQ3JlYXRlUmVxdWVzdBILCgNrZXkYASABKAwSEQoJcmFuZ2VfZW5kGAIgASgMEhYKDnN0YXJ0X3JldmlzaW9uGAMgASgDEhcKD3Byb2dyZXNzX25vdGlmeRgEIAEoCBIQCgh3YXRjaF9pZBgHIAEoAxIQCghmcmFnbWVudBgIIAEoCCIWChRXYXRjaFByb2dyZXNzUmVxdWVzdCLaAQoNV2F0Y2hSZXNwb25zZRIsCgZoZWFkZXIYASABKAsyHC5ldGNkc2VydmVycGIuUmVzcG9uc2VIZWFkZXISEAoId2F0Y2hfaWQYAiABKAMSDwoHY3JlYXRlZBgDIAEoCBIQCghjYW5jZWxlZBgEIAEoCBIYChBjb21wYWN0X3JldmlzaW9uGAUgASgDEhUKDWNhbmNlbF9yZWFzb24YBiABKAkSEAoIZnJhZ21lbnQYByABKAgSIwoGZXZlbnRzGAsgAygLMhMuZXRjZHNlcnZlcnBiLkV2ZW50InoKBUV2ZW50EisKBHR5cGUYASABKA4yHS5ldGNkc2VydmVycGIuRXZlbnQuRXZlbnRUeXBlEiIKAmt2GAIgASgLMhYuZXRjZHNlcnZlcnBiLktleVZhbHVlIiAKCUV2ZW50VHlwZRIHCgNQVVQQABIKCgZERUxFVEUQASI1ChNBdXRoZW50aWNhdGVSZXF1ZXN0EgwKBG5hbWUYASABKAkSEAoIcGFzc3dvcmQYAiABKAkiUwoUQXV0aGVudGljYXRlUmVzcG9uc2USLAoGaGVhZGVyGAEgASgLMhwuZXRjZHNlcnZlcnBiLlJlc3BvbnNlSGVhZGVyEg0KBXRva2VuGAIgASgJMkYKAktWEkAKBVJhbmdlEhouZXRjZHNlcnZlcnBiLlJhbmdlUmVxdWVzdBobLmV0Y2RzZXJ2ZXJwYi5SYW5nZVJlc3BvbnNlMk0KBVdhdGNoEkQKBVdhdGNoEhouZXRjZHNlcnZlcnBiLldhdGNoUmVxdWVzdBobLmV0Y2RzZXJ2ZXJwYi5XYXRjaFJlc3BvbnNlKAEwATJdCgRBdXRoElUKDEF1dGhlbnRpY2F0ZRIhLmV0Y2RzZXJ2ZXJwYi5BdXRoZW50aWNhdGVSZXF1ZXN0GiIuZXRjZHNlcnZlcnBiLkF1dGhlbnRpY2F0ZVJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * @generated from message etcdserverpb.ResponseHeader
  */
-export type ResponseHeader = Message<'etcdserverpb.ResponseHeader'> & {
+export type ResponseHeader = Message<"etcdserverpb.ResponseHeader"> & {
   /**
    * @generated from field: uint64 cluster_id = 1;
    */
-  clusterId: bigint
+  clusterId: bigint;
 
   /**
    * @generated from field: uint64 member_id = 2;
    */
-  memberId: bigint
+  memberId: bigint;
 
   /**
    * @generated from field: int64 revision = 3;
    */
-  revision: bigint
-}
+  revision: bigint;
+};
 
 /**
  * Describes the message etcdserverpb.ResponseHeader.
  * Use `create(ResponseHeaderSchema)` to create a new message.
  */
-export const ResponseHeaderSchema: GenMessage<ResponseHeader> = /*@__PURE__*/ messageDesc(file_etcd, 0)
+export const ResponseHeaderSchema: GenMessage<ResponseHeader> = /*@__PURE__*/
+  messageDesc(file_etcd, 0);
 
 /**
  * @generated from message etcdserverpb.KeyValue
  */
-export type KeyValue = Message<'etcdserverpb.KeyValue'> & {
+export type KeyValue = Message<"etcdserverpb.KeyValue"> & {
   /**
    * @generated from field: bytes key = 1;
    */
-  key: Uint8Array
+  key: Uint8Array;
 
   /**
    * @generated from field: int64 create_revision = 2;
    */
-  createRevision: bigint
+  createRevision: bigint;
 
   /**
    * @generated from field: int64 mod_revision = 3;
    */
-  modRevision: bigint
+  modRevision: bigint;
 
   /**
    * @generated from field: int64 version = 4;
    */
-  version: bigint
+  version: bigint;
 
   /**
    * @generated from field: bytes value = 5;
    */
-  value: Uint8Array
+  value: Uint8Array;
 
   /**
    * @generated from field: int64 lease = 6;
    */
-  lease: bigint
-}
+  lease: bigint;
+};
 
 /**
  * Describes the message etcdserverpb.KeyValue.
  * Use `create(KeyValueSchema)` to create a new message.
  */
-export const KeyValueSchema: GenMessage<KeyValue> = /*@__PURE__*/ messageDesc(file_etcd, 1)
+export const KeyValueSchema: GenMessage<KeyValue> = /*@__PURE__*/
+  messageDesc(file_etcd, 1);
 
 /**
  * @generated from message etcdserverpb.RangeRequest
  */
-export type RangeRequest = Message<'etcdserverpb.RangeRequest'> & {
+export type RangeRequest = Message<"etcdserverpb.RangeRequest"> & {
   /**
    * The keys from key to range_end, the latter left out.
    *
    * @generated from field: bytes key = 1;
    */
-  key: Uint8Array
+  key: Uint8Array;
 
   /**
    * @generated from field: bytes range_end = 2;
    */
-  rangeEnd: Uint8Array
+  rangeEnd: Uint8Array;
 
   /**
    * @generated from field: int64 limit = 3;
    */
-  limit: bigint
+  limit: bigint;
 
   /**
    * 0: the newest.
    *
    * @generated from field: int64 revision = 4;
    */
-  revision: bigint
+  revision: bigint;
 
   /**
    * @generated from field: bool serializable = 7;
    */
-  serializable: boolean
+  serializable: boolean;
 
   /**
    * @generated from field: bool keys_only = 8;
    */
-  keysOnly: boolean
-}
+  keysOnly: boolean;
+};
 
 /**
  * Describes the message etcdserverpb.RangeRequest.
  * Use `create(RangeRequestSchema)` to create a new message.
  */
-export const RangeRequestSchema: GenMessage<RangeRequest> = /*@__PURE__*/ messageDesc(file_etcd, 2)
+export const RangeRequestSchema: GenMessage<RangeRequest> = /*@__PURE__*/
+  messageDesc(file_etcd, 2);
 
 /**
  * @generated from message etcdserverpb.RangeResponse
  */
-export type RangeResponse = Message<'etcdserverpb.RangeResponse'> & {
+export type RangeResponse = Message<"etcdserverpb.RangeResponse"> & {
   /**
    * @generated from field: etcdserverpb.ResponseHeader header = 1;
    */
-  header?: ResponseHeader | undefined
+  header?: ResponseHeader | undefined;
 
   /**
    * @generated from field: repeated etcdserverpb.KeyValue kvs = 2;
    */
-  kvs: KeyValue[]
+  kvs: KeyValue[];
 
   /**
    * There are more after these.
    *
    * @generated from field: bool more = 3;
    */
-  more: boolean
+  more: boolean;
 
   /**
    * @generated from field: int64 count = 4;
    */
-  count: bigint
-}
+  count: bigint;
+};
 
 /**
  * Describes the message etcdserverpb.RangeResponse.
  * Use `create(RangeResponseSchema)` to create a new message.
  */
-export const RangeResponseSchema: GenMessage<RangeResponse> = /*@__PURE__*/ messageDesc(file_etcd, 3)
+export const RangeResponseSchema: GenMessage<RangeResponse> = /*@__PURE__*/
+  messageDesc(file_etcd, 3);
 
 /**
  * @generated from message etcdserverpb.WatchRequest
  */
-export type WatchRequest = Message<'etcdserverpb.WatchRequest'> & {
+export type WatchRequest = Message<"etcdserverpb.WatchRequest"> & {
   /**
    * @generated from oneof etcdserverpb.WatchRequest.request_union
    */
-  requestUnion:
-    | {
-        /**
-         * @generated from field: etcdserverpb.WatchCreateRequest create_request = 1;
-         */
-        value: WatchCreateRequest
-        case: 'createRequest'
-      }
-    | {
-        /**
-         * @generated from field: etcdserverpb.WatchProgressRequest progress_request = 3;
-         */
-        value: WatchProgressRequest
-        case: 'progressRequest'
-      }
-    | { case: undefined; value?: undefined }
-}
+  requestUnion: {
+    /**
+     * @generated from field: etcdserverpb.WatchCreateRequest create_request = 1;
+     */
+    value: WatchCreateRequest;
+    case: "createRequest";
+  } | {
+    /**
+     * @generated from field: etcdserverpb.WatchProgressRequest progress_request = 3;
+     */
+    value: WatchProgressRequest;
+    case: "progressRequest";
+  } | { case: undefined; value?: undefined };
+};
 
 /**
  * Describes the message etcdserverpb.WatchRequest.
  * Use `create(WatchRequestSchema)` to create a new message.
  */
-export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/ messageDesc(file_etcd, 4)
+export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
+  messageDesc(file_etcd, 4);
 
 /**
  * @generated from message etcdserverpb.WatchCreateRequest
  */
-export type WatchCreateRequest = Message<'etcdserverpb.WatchCreateRequest'> & {
+export type WatchCreateRequest = Message<"etcdserverpb.WatchCreateRequest"> & {
   /**
    * @generated from field: bytes key = 1;
    */
-  key: Uint8Array
+  key: Uint8Array;
 
   /**
    * @generated from field: bytes range_end = 2;
    */
-  rangeEnd: Uint8Array
+  rangeEnd: Uint8Array;
 
   /**
    * @generated from field: int64 start_revision = 3;
    */
-  startRevision: bigint
+  startRevision: bigint;
 
   /**
    * @generated from field: bool progress_notify = 4;
    */
-  progressNotify: boolean
+  progressNotify: boolean;
 
   /**
    * @generated from field: int64 watch_id = 7;
    */
-  watchId: bigint
+  watchId: bigint;
 
   /**
    * @generated from field: bool fragment = 8;
    */
-  fragment: boolean
-}
+  fragment: boolean;
+};
 
 /**
  * Describes the message etcdserverpb.WatchCreateRequest.
  * Use `create(WatchCreateRequestSchema)` to create a new message.
  */
-export const WatchCreateRequestSchema: GenMessage<WatchCreateRequest> = /*@__PURE__*/ messageDesc(file_etcd, 5)
+export const WatchCreateRequestSchema: GenMessage<WatchCreateRequest> = /*@__PURE__*/
+  messageDesc(file_etcd, 5);
 
 /**
  * @generated from message etcdserverpb.WatchProgressRequest
  */
-export type WatchProgressRequest = Message<'etcdserverpb.WatchProgressRequest'> & {}
+export type WatchProgressRequest = Message<"etcdserverpb.WatchProgressRequest"> & {
+};
 
 /**
  * Describes the message etcdserverpb.WatchProgressRequest.
  * Use `create(WatchProgressRequestSchema)` to create a new message.
  */
-export const WatchProgressRequestSchema: GenMessage<WatchProgressRequest> = /*@__PURE__*/ messageDesc(file_etcd, 6)
+export const WatchProgressRequestSchema: GenMessage<WatchProgressRequest> = /*@__PURE__*/
+  messageDesc(file_etcd, 6);
 
 /**
  * @generated from message etcdserverpb.WatchResponse
  */
-export type WatchResponse = Message<'etcdserverpb.WatchResponse'> & {
+export type WatchResponse = Message<"etcdserverpb.WatchResponse"> & {
   /**
    * @generated from field: etcdserverpb.ResponseHeader header = 1;
    */
-  header?: ResponseHeader | undefined
+  header?: ResponseHeader | undefined;
 
   /**
    * @generated from field: int64 watch_id = 2;
    */
-  watchId: bigint
+  watchId: bigint;
 
   /**
    * @generated from field: bool created = 3;
    */
-  created: boolean
+  created: boolean;
 
   /**
    * @generated from field: bool canceled = 4;
    */
-  canceled: boolean
+  canceled: boolean;
 
   /**
    * Not 0: the revision asked for is gone; this is the oldest there is.
    *
    * @generated from field: int64 compact_revision = 5;
    */
-  compactRevision: bigint
+  compactRevision: bigint;
 
   /**
    * @generated from field: string cancel_reason = 6;
    */
-  cancelReason: string
+  cancelReason: string;
 
   /**
    * @generated from field: bool fragment = 7;
    */
-  fragment: boolean
+  fragment: boolean;
 
   /**
    * @generated from field: repeated etcdserverpb.Event events = 11;
    */
-  events: Event[]
-}
+  events: Event[];
+};
 
 /**
  * Describes the message etcdserverpb.WatchResponse.
  * Use `create(WatchResponseSchema)` to create a new message.
  */
-export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/ messageDesc(file_etcd, 7)
+export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
+  messageDesc(file_etcd, 7);
 
 /**
  * @generated from message etcdserverpb.Event
  */
-export type Event = Message<'etcdserverpb.Event'> & {
+export type Event = Message<"etcdserverpb.Event"> & {
   /**
    * @generated from field: etcdserverpb.Event.EventType type = 1;
    */
-  type: Event_EventType
+  type: Event_EventType;
 
   /**
    * @generated from field: etcdserverpb.KeyValue kv = 2;
    */
-  kv?: KeyValue | undefined
-}
+  kv?: KeyValue | undefined;
+};
 
 /**
  * Describes the message etcdserverpb.Event.
  * Use `create(EventSchema)` to create a new message.
  */
-export const EventSchema: GenMessage<Event> = /*@__PURE__*/ messageDesc(file_etcd, 8)
+export const EventSchema: GenMessage<Event> = /*@__PURE__*/
+  messageDesc(file_etcd, 8);
 
 /**
  * @generated from enum etcdserverpb.Event.EventType
@@ -333,59 +337,62 @@ export const Event_EventType = {
    * @generated from enum value: DELETE = 1;
    */
   DELETE: 1,
-} as const
+} as const;
 
 /**
  * @generated from enum etcdserverpb.Event.EventType
  */
-export type Event_EventType = (typeof Event_EventType)[keyof typeof Event_EventType] | UnknownEnum
+export type Event_EventType = (typeof Event_EventType)[keyof typeof Event_EventType] | UnknownEnum;
 
 /**
  * Describes the enum etcdserverpb.Event.EventType.
  */
-export const Event_EventTypeSchema: GenEnum<Event_EventType> = /*@__PURE__*/ enumDesc(file_etcd, 8, 0)
+export const Event_EventTypeSchema: GenEnum<Event_EventType> = /*@__PURE__*/
+  enumDesc(file_etcd, 8, 0);
 
 /**
  * @generated from message etcdserverpb.AuthenticateRequest
  */
-export type AuthenticateRequest = Message<'etcdserverpb.AuthenticateRequest'> & {
+export type AuthenticateRequest = Message<"etcdserverpb.AuthenticateRequest"> & {
   /**
    * @generated from field: string name = 1;
    */
-  name: string
+  name: string;
 
   /**
    * @generated from field: string password = 2;
    */
-  password: string
-}
+  password: string;
+};
 
 /**
  * Describes the message etcdserverpb.AuthenticateRequest.
  * Use `create(AuthenticateRequestSchema)` to create a new message.
  */
-export const AuthenticateRequestSchema: GenMessage<AuthenticateRequest> = /*@__PURE__*/ messageDesc(file_etcd, 9)
+export const AuthenticateRequestSchema: GenMessage<AuthenticateRequest> = /*@__PURE__*/
+  messageDesc(file_etcd, 9);
 
 /**
  * @generated from message etcdserverpb.AuthenticateResponse
  */
-export type AuthenticateResponse = Message<'etcdserverpb.AuthenticateResponse'> & {
+export type AuthenticateResponse = Message<"etcdserverpb.AuthenticateResponse"> & {
   /**
    * @generated from field: etcdserverpb.ResponseHeader header = 1;
    */
-  header?: ResponseHeader | undefined
+  header?: ResponseHeader | undefined;
 
   /**
    * @generated from field: string token = 2;
    */
-  token: string
-}
+  token: string;
+};
 
 /**
  * Describes the message etcdserverpb.AuthenticateResponse.
  * Use `create(AuthenticateResponseSchema)` to create a new message.
  */
-export const AuthenticateResponseSchema: GenMessage<AuthenticateResponse> = /*@__PURE__*/ messageDesc(file_etcd, 10)
+export const AuthenticateResponseSchema: GenMessage<AuthenticateResponse> = /*@__PURE__*/
+  messageDesc(file_etcd, 10);
 
 /**
  * @generated from service etcdserverpb.KV
@@ -395,11 +402,12 @@ export const KV: GenService<{
    * @generated from rpc etcdserverpb.KV.Range
    */
   range: {
-    methodKind: 'unary'
-    input: typeof RangeRequestSchema
-    output: typeof RangeResponseSchema
-  }
-}> = /*@__PURE__*/ serviceDesc(file_etcd, 0)
+    methodKind: "unary";
+    input: typeof RangeRequestSchema;
+    output: typeof RangeResponseSchema;
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_etcd, 0);
 
 /**
  * @generated from service etcdserverpb.Watch
@@ -409,11 +417,12 @@ export const Watch: GenService<{
    * @generated from rpc etcdserverpb.Watch.Watch
    */
   watch: {
-    methodKind: 'bidi_streaming'
-    input: typeof WatchRequestSchema
-    output: typeof WatchResponseSchema
-  }
-}> = /*@__PURE__*/ serviceDesc(file_etcd, 1)
+    methodKind: "bidi_streaming";
+    input: typeof WatchRequestSchema;
+    output: typeof WatchResponseSchema;
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_etcd, 1);
 
 /**
  * @generated from service etcdserverpb.Auth
@@ -423,8 +432,10 @@ export const Auth: GenService<{
    * @generated from rpc etcdserverpb.Auth.Authenticate
    */
   authenticate: {
-    methodKind: 'unary'
-    input: typeof AuthenticateRequestSchema
-    output: typeof AuthenticateResponseSchema
-  }
-}> = /*@__PURE__*/ serviceDesc(file_etcd, 2)
+    methodKind: "unary";
+    input: typeof AuthenticateRequestSchema;
+    output: typeof AuthenticateResponseSchema;
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_etcd, 2);
+

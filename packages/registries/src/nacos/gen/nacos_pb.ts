@@ -5,68 +5,66 @@
 // @generated from file nacos.proto (syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from '@bufbuild/protobuf/codegenv2'
-import { fileDesc, messageDesc, serviceDesc } from '@bufbuild/protobuf/codegenv2'
-import type { Any } from '@bufbuild/protobuf/wkt'
-import { file_google_protobuf_any } from '@bufbuild/protobuf/wkt'
-import type { Message } from '@bufbuild/protobuf'
+import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Any } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_any } from "@bufbuild/protobuf/wkt";
+import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file nacos.proto.
  */
-export const file_nacos: GenFile =
-  /*@__PURE__*/
-  fileDesc(
-    'CgtuYWNvcy5wcm90byKDAQoITWV0YWRhdGESDAoEdHlwZRgDIAEoCRIQCghjbGllbnRJcBgIIAEoCRInCgdoZWFkZXJzGAcgAygLMhYuTWV0YWRhdGEuSGVhZGVyc0VudHJ5Gi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkoKB1BheWxvYWQSGwoIbWV0YWRhdGEYAiABKAsyCS5NZXRhZGF0YRIiCgRib2R5GAMgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueTIoCgdSZXF1ZXN0Eh0KB3JlcXVlc3QSCC5QYXlsb2FkGgguUGF5bG9hZDI8Cg9CaVJlcXVlc3RTdHJlYW0SKQoPcmVxdWVzdEJpU3RyZWFtEgguUGF5bG9hZBoILlBheWxvYWQoATABYgZwcm90bzM',
-    [file_google_protobuf_any],
-  )
+export const file_nacos: GenFile = /*@__PURE__*/
+  fileDesc("CgtuYWNvcy5wcm90byKDAQoITWV0YWRhdGESDAoEdHlwZRgDIAEoCRIQCghjbGllbnRJcBgIIAEoCRInCgdoZWFkZXJzGAcgAygLMhYuTWV0YWRhdGEuSGVhZGVyc0VudHJ5Gi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkoKB1BheWxvYWQSGwoIbWV0YWRhdGEYAiABKAsyCS5NZXRhZGF0YRIiCgRib2R5GAMgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueTIoCgdSZXF1ZXN0Eh0KB3JlcXVlc3QSCC5QYXlsb2FkGgguUGF5bG9hZDI8Cg9CaVJlcXVlc3RTdHJlYW0SKQoPcmVxdWVzdEJpU3RyZWFtEgguUGF5bG9hZBoILlBheWxvYWQoATABYgZwcm90bzM", [file_google_protobuf_any]);
 
 /**
  * @generated from message Metadata
  */
-export type Metadata = Message<'Metadata'> & {
+export type Metadata = Message<"Metadata"> & {
   /**
    * @generated from field: string type = 3;
    */
-  type: string
+  type: string;
 
   /**
    * @generated from field: string clientIp = 8;
    */
-  clientIp: string
+  clientIp: string;
 
   /**
    * @generated from field: map<string, string> headers = 7;
    */
-  headers: { [key: string]: string }
-}
+  headers: { [key: string]: string };
+};
 
 /**
  * Describes the message Metadata.
  * Use `create(MetadataSchema)` to create a new message.
  */
-export const MetadataSchema: GenMessage<Metadata> = /*@__PURE__*/ messageDesc(file_nacos, 0)
+export const MetadataSchema: GenMessage<Metadata> = /*@__PURE__*/
+  messageDesc(file_nacos, 0);
 
 /**
  * @generated from message Payload
  */
-export type Payload = Message<'Payload'> & {
+export type Payload = Message<"Payload"> & {
   /**
    * @generated from field: Metadata metadata = 2;
    */
-  metadata?: Metadata | undefined
+  metadata?: Metadata | undefined;
 
   /**
    * @generated from field: google.protobuf.Any body = 3;
    */
-  body?: Any | undefined
-}
+  body?: Any | undefined;
+};
 
 /**
  * Describes the message Payload.
  * Use `create(PayloadSchema)` to create a new message.
  */
-export const PayloadSchema: GenMessage<Payload> = /*@__PURE__*/ messageDesc(file_nacos, 1)
+export const PayloadSchema: GenMessage<Payload> = /*@__PURE__*/
+  messageDesc(file_nacos, 1);
 
 /**
  * @generated from service Request
@@ -76,11 +74,12 @@ export const Request: GenService<{
    * @generated from rpc Request.request
    */
   request: {
-    methodKind: 'unary'
-    input: typeof PayloadSchema
-    output: typeof PayloadSchema
-  }
-}> = /*@__PURE__*/ serviceDesc(file_nacos, 0)
+    methodKind: "unary";
+    input: typeof PayloadSchema;
+    output: typeof PayloadSchema;
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_nacos, 0);
 
 /**
  * @generated from service BiRequestStream
@@ -90,8 +89,10 @@ export const BiRequestStream: GenService<{
    * @generated from rpc BiRequestStream.requestBiStream
    */
   requestBiStream: {
-    methodKind: 'bidi_streaming'
-    input: typeof PayloadSchema
-    output: typeof PayloadSchema
-  }
-}> = /*@__PURE__*/ serviceDesc(file_nacos, 1)
+    methodKind: "bidi_streaming";
+    input: typeof PayloadSchema;
+    output: typeof PayloadSchema;
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_nacos, 1);
+

@@ -33,3 +33,4 @@ export type {
 } from './contract.ts'
 export type { Instance, ServiceModel, ServicePort } from './model.ts'
 export { type FolderOutput, writeToFolder } from './outputs/folder.ts'
+export { inTurns, type Turns } from './util/turns.ts'

@@ -1,18 +1,28 @@
 /** Registries, in this process: each host is an origin, and what it holds are its ServiceEntries. */
 import { loadValue } from '@aeraki/api'
-import { type Bridge, type ServiceChange, toServiceEntries } from '@aeraki/registries'
-import type { OriginUpdate, Source } from './source.ts'
+import { type Bridge, inTurns, type ServiceChange, toServiceEntries } from '@aeraki/registries'
+import type { OriginUpdate, Source, SourceListener } from './source.ts'
+
+/** Milliseconds, without what the listener takes. */
+const longestTurn = 100
 
 /** `start` resolves when every registry has been read; see Bridge.start. The bridge is the caller's to start and close. */
 export function createRegistrySource(bridge: Bridge, started: Promise<void>): Source {
   let unsubscribe: (() => void) | undefined
+  let tell: SourceListener = () => {}
+  const turns = inTurns<ServiceChange>((changes) => tell(Iterator.from(changes).map(toUpdate).toArray()), longestTurn)
   return {
     async start(listener) {
+      tell = listener
       await started
-      unsubscribe = bridge.subscribe({ changed: (changes) => listener(changes.map(toUpdate)) })
+      unsubscribe = bridge.subscribe({
+        changed: (changes) => turns.add(changes.map((change) => [change.host, change])),
+      })
+      await turns.idle()
     },
     async close() {
       unsubscribe?.()
+      turns.close()
     },
   }
 }

@@ -11,6 +11,7 @@ import { getLogger } from '@logtape/logtape'
 import type { BridgeListener, ServiceChange, ServiceSource } from '../bridge/bridge.ts'
 import { type ServiceEntryObject, toServiceEntries } from '../bridge/service-entry.ts'
 import { shortened } from '../names.ts'
+import { inTurns } from '../util/turns.ts'
 import { formatYaml } from './yaml.ts'
 
 const log = getLogger(['aeraki', 'registries', 'folder'])
@@ -40,31 +41,14 @@ export function writeToFolder(source: ServiceSource, folder: string): FolderOutp
   const files = new Map<string, readonly string[]>()
   /** By host: what could not be written is tried again with the next change, and every few seconds. */
   const failed = new Map<string, ServiceChange>()
-  /** By host: the latest is what counts. */
-  const pending = new Map<string, ServiceChange>()
-  const idlers: (() => void)[] = []
+  let closed = false
+  const turns = inTurns<ServiceChange>((changes) => {
+    for (const change of changes) attempt(change)
+  }, longestTurn)
   const retry = setInterval(() => apply([...failed.values()]), 5000)
-  let turn: NodeJS.Immediate | undefined
-  let leftOvers = false
 
   function apply(changes: readonly ServiceChange[]): void {
-    for (const change of changes) pending.set(change.host, change)
-    turn ??= setImmediate(work)
-  }
-
-  /** Some at a time: connections to registries have to be kept alive meanwhile. */
-  function work(): void {
-    const end = performance.now() + longestTurn
-    for (const [host, change] of pending) {
-      if (performance.now() > end) break
-      pending.delete(host)
-      attempt(change)
-    }
-    turn = pending.size > 0 ? setImmediate(work) : undefined
-    if (turn !== undefined) return
-    if (leftOvers) removeLeftOvers()
-    leftOvers = false
-    for (const resolve of idlers.splice(0)) resolve()
+    turns.add(changes.map((change) => [change.host, change]))
   }
 
   function attempt(change: ServiceChange): void {
@@ -109,6 +93,7 @@ export function writeToFolder(source: ServiceSource, folder: string): FolderOutp
 
   /** What an earlier run left of services that are gone. */
   function removeLeftOvers(): void {
+    if (closed) return
     const ours = new Set([...files.values()].flat())
     for (const name of readdirSync(folder)) {
       if (!name.endsWith('.yaml') || name.startsWith('.') || ours.has(name)) continue
@@ -123,21 +108,18 @@ export function writeToFolder(source: ServiceSource, folder: string): FolderOutp
   const listener: BridgeListener = {
     changed: apply,
     complete() {
-      leftOvers = true
-      turn ??= setImmediate(work)
+      void turns.idle().then(removeLeftOvers)
     },
   }
   const unsubscribe = source.subscribe(listener)
   return {
     counters,
-    async idle() {
-      if (turn !== undefined) await new Promise<void>((resolve) => idlers.push(resolve))
-    },
+    idle: () => turns.idle(),
     close() {
       unsubscribe()
       clearInterval(retry)
-      clearImmediate(turn)
-      for (const resolve of idlers.splice(0)) resolve()
+      closed = true
+      turns.close()
     },
   }
 }

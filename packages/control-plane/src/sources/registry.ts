@@ -9,11 +9,14 @@ const longestTurn = 100
 /** `start` resolves when every registry has been read; see Bridge.start. The bridge is the caller's to start and close. */
 export function createRegistrySource(bridge: Bridge, started: Promise<void>): Source {
   let unsubscribe: (() => void) | undefined
-  let tell: SourceListener = () => {}
-  const turns = inTurns<ServiceChange>((changes) => tell(Iterator.from(changes).map(toUpdate).toArray()), longestTurn)
+  let listener: SourceListener | undefined
+  const turns = inTurns<ServiceChange>(
+    (changes) => listener?.(Iterator.from(changes).map(toUpdate).toArray()),
+    longestTurn,
+  )
   return {
-    async start(listener) {
-      tell = listener
+    async start(told) {
+      listener = told
       await started
       unsubscribe = bridge.subscribe({
         changed: (changes) => turns.add(changes.map((change) => [change.host, change])),

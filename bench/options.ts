@@ -21,6 +21,8 @@ export interface Plan {
   /** Of an open loop: its tail needs more requests. */
   readonly latencyMs: number
   readonly starts: number
+  /** Of the load under which memory is looked at. */
+  readonly footprintMs: number
   readonly routes: readonly number[]
   readonly endpoints: readonly number[]
   readonly connections: readonly number[]
@@ -40,6 +42,7 @@ const full: Plan = {
   measureMs: 600,
   latencyMs: 2000,
   starts: 3,
+  footprintMs: 3000,
   routes: [1, 10, 100, 1000, 10_000],
   endpoints: [1, 10, 100, 1000],
   connections: [1, 10, 100, 1000, 10_000],
@@ -53,17 +56,18 @@ const quick: Plan = {
   name: 'quick',
   rounds: 1,
   firstWarmUpMs: 500,
-  firstWarmUpRequests: 40_000,
+  firstWarmUpRequests: 25_000,
   warmUpMs: 200,
   measureMs: 600,
-  latencyMs: 1500,
+  latencyMs: 1000,
   starts: 1,
+  footprintMs: 1000,
   routes: [10, 10_000],
   endpoints: [1, 1000],
   connections: [100, 10_000],
-  changesPerSecond: [0, 100],
+  changesPerSecond: [100],
   services: [100, 10_000],
-  proxies: [1, 100],
+  proxies: [100],
   changes: 5,
 }
 

@@ -90,7 +90,7 @@ function footprint({ footprint: all }: Results): readonly string[] {
   if (rows.length === 0) return []
   return [
     '## Start-up and memory',
-    'Start-up: from the start of the process until it accepts a connection. Memory: resident; under load: 512 connections, 1 KB, as much as it can do for 3 seconds.',
+    'Start-up: from the start of the process until it accepts a connection. Memory: resident; under load: 512 connections, 1 KB, as much as it can do for some seconds.',
     table(['proxy', 'start-up ms', 'MB at rest', 'MB under load'], rows),
   ]
 }

@@ -15,7 +15,6 @@ export interface Footprint {
 
 /** Many clients: what connections and buffers take shows. */
 const shape: Shape = { payload: 1024, connections: 512, depth: 1 }
-const loadMs = 3000
 
 export async function runFootprint(
   context: Context,
@@ -36,7 +35,7 @@ export async function runFootprint(
     startUps.push(proxy.startUpMs)
     await new Promise((resolve) => setTimeout(resolve, 500))
     const restMb = memoryMb(proxy.pids)
-    const request = { wire, ...shape, measureMs: loadMs }
+    const request = { wire, ...shape, measureMs: context.plan.footprintMs }
     const { proxyMemoryMb } = await measure(context, { proxy, request })
     await proxy.stop()
     all.push({ contender, startUpMs: median(startUps), restMb, loadMb: proxyMemoryMb })

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
+import { ByteBuffer } from '@aeraki/protocols'
+import { BufferPool } from '../src/turn/buffers.ts'
 import { Clock } from '../src/turn/clock.ts'
 import { Flusher } from '../src/turn/flusher.ts'
 import { TimerEntry, TimerWheel } from '../src/turn/timer-wheel.ts'
@@ -124,5 +126,33 @@ describe('the flusher', () => {
     assert.deepEqual(flushed, [])
     await until(() => flushed.length === 3)
     assert.deepEqual(flushed, ['one', 'two', 'late'])
+  })
+})
+
+describe('the buffer pool', () => {
+  test('gives a buffer that has grown with its frames again, up to a bound', () => {
+    const pool = new BufferPool()
+    const grown = pool.take()
+    grown.commit(grown.reserve(20_000) + 20_000)
+    grown.clear()
+    pool.give(grown)
+    assert.equal(pool.take(), grown)
+    // However many connections wrote in one turn, the pool keeps 8 MiB of their memory.
+    const many = Array.from({ length: 1000 }, () => new ByteBuffer(20_000))
+    for (const buffer of many) pool.give(buffer)
+    const again = new Set(Array.from({ length: 1000 }, () => pool.take()))
+    const kept = many.filter((buffer) => again.has(buffer)).length
+    assert.equal(kept, Math.floor((8 * 1024 * 1024) / 20_000))
+  })
+
+  test('keeps large buffers apart, and none that is too large', () => {
+    const pool = new BufferPool()
+    const large = pool.takeLarge()
+    pool.give(large)
+    assert.notEqual(pool.take(), large)
+    assert.equal(pool.takeLarge(), large)
+    const huge = new ByteBuffer(1024 * 1024)
+    pool.give(huge)
+    assert.notEqual(pool.takeLarge(), huge)
   })
 })

@@ -8,33 +8,44 @@ import { ByteBuffer } from '@aeraki/protocols'
 export const earlyFlushBytes = 48 * 1024
 
 const largeCapacity = 64 * 1024
-/** Buffers that grew beyond these are left to the garbage collector, or are large ones from now on. */
-const keptSmall = 16 * 1024
-const keptLarge = 128 * 1024
-const maxSmall = 512
-const maxLarge = 32
+/** Buffers that grew beyond this are left to the garbage collector. */
+const keptCapacity = 128 * 1024
+/** How much memory of each kind is kept, bytes. */
+const maxSmallBytes = 8 * 1024 * 1024
+const maxLargeBytes = 4 * 1024 * 1024
 
 /** Output buffers go from connection to connection: one that has nothing to say owns none. */
 export class BufferPool {
   readonly #small: ByteBuffer[] = []
+  #smallBytes = 0
   readonly #large: ByteBuffer[] = []
+  #largeBytes = 0
 
   /** For the answers to one client, or one request. */
   take(): ByteBuffer {
-    return this.#small.pop() ?? new ByteBuffer()
+    const buffer = this.#small.pop()
+    if (buffer === undefined) return new ByteBuffer()
+    this.#smallBytes -= buffer.bytes.length
+    return buffer
   }
 
   /** For a connection that many share. */
   takeLarge(): ByteBuffer {
-    return this.#large.pop() ?? new ByteBuffer(largeCapacity)
+    const buffer = this.#large.pop()
+    if (buffer === undefined) return new ByteBuffer(largeCapacity)
+    this.#largeBytes -= buffer.bytes.length
+    return buffer
   }
 
   /** The buffer must be empty. */
   give(buffer: ByteBuffer): void {
     const capacity = buffer.bytes.length
-    if (capacity <= keptSmall) {
-      if (this.#small.length < maxSmall) this.#small.push(buffer)
-    } else if (capacity <= keptLarge && this.#large.length < maxLarge) {
+    if (capacity < largeCapacity) {
+      if (this.#smallBytes + capacity > maxSmallBytes) return
+      this.#smallBytes += capacity
+      this.#small.push(buffer)
+    } else if (capacity <= keptCapacity && this.#largeBytes + capacity <= maxLargeBytes) {
+      this.#largeBytes += capacity
       this.#large.push(buffer)
     }
   }

@@ -146,3 +146,31 @@ test('a Secret counts as soon as it comes, and stays in force when it goes', () 
   assert.deepEqual(said(), missing)
   assert.ok(!generated.reports().some(({ finding }) => JSON.stringify(finding).includes('hush')))
 })
+
+function rule(of: string, timeout: string): string {
+  const spec = `{host: [${of}], settings: {opTimeout: ${timeout}}}`
+  return aeraki('RedisService', spec).replace('name: cache', `name: ${of}`)
+}
+
+test('one changed RedisService among many recomputes the service that it is for, and no other', () => {
+  const mesh = createMesh(createVipAllocator(), 'istio-system')
+  const generated = createGeneratedObjects({ mesh, rootNamespace: 'istio-system', allocatedAddresses: false })
+  const many = Array.from({ length: 200 }, (_, i) => ({ host: `s${i}.data.svc.cluster.local`, address: `10.1.2.${i}` }))
+  const yaml = many.map(
+    (each) =>
+      entry(`addresses: [${each.address}]`).replace('name: cache', `name: ${each.host}`).replace(host, each.host) +
+      rule(each.host, '1s'),
+  )
+  const put = (text: string) =>
+    generated.publish(
+      mesh.apply(loadResources(text, 'test.yaml').objects.map((object) => ({ kind: 'put' as const, object }))),
+    )
+  assert.equal(put(yaml.join('')).changed.length, 200)
+  const { recomputed } = generated
+  const { changed } = put(rule('s7.data.svc.cluster.local', '2s'))
+  assert.deepEqual(
+    changed.map(({ object }) => object.metadata.name),
+    ['aeraki-outbound-s7.data.svc.cluster.local-10.1.2.7-6379'],
+  )
+  assert.equal(generated.recomputed - recomputed, 1)
+})

@@ -10,6 +10,7 @@ import type {
   WeightedCluster,
 } from '@aeraki/protocols/envoy'
 import { originOf, type Report } from '../mesh/findings.ts'
+import { policyFacts } from '../mesh/inputs.ts'
 import type { Mesh } from '../mesh/mesh.ts'
 import type { Destination, PortTrafficPolicy, RouteRule, Service, ServicePort } from '../mesh/model.ts'
 import { routingFor, type SelectionContext, selectPolicy } from '../mesh/selection.ts'
@@ -55,9 +56,10 @@ export function envoyPort(input: PortInput): EnvoyPort {
     router: mesh.inputs.routerFor(host),
     idleTimeoutMs: policy.connectionPool?.idleTimeoutMs,
     upstream: upstreamOf(input, policy),
-    policies<K extends Kind>(kind: K) {
-      facts.add(`policy:${kind}/${namespace}`)
-      return mesh.inputs.policiesOf(kind, namespace)
+    policies<K extends Kind>(kind: K, of = host) {
+      const full = expandHost(of, namespace)
+      for (const fact of policyFacts(kind, namespace, full)) facts.add(fact)
+      return mesh.inputs.policiesOf(kind, namespace, full)
     },
     resolve: (destination) => resolve(destination, input),
     secret(name) {

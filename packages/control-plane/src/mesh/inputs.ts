@@ -7,7 +7,8 @@
  *   routing:<pattern>       MetaRouters and VirtualServices for a host or wildcard, as written or expanded
  *   destination:<pattern>   DestinationRules, likewise
  *   protocol:<name>         the ApplicationProtocol of a protocol
- *   policy:<kind>/<ns>      the policies of one kind in a namespace; which kinds there are, protocols say
+ *   policy:<kind>/<ns>/<host>  the policies of one kind in a namespace for a host, or, without host, for all; which
+ *                           kinds there are, protocols say
  *   secret:<ns>/<name>      a Secret
  *   gateway:<ns>/<name>     a Gateway, and the MetaRouters that expose something through it
  *
@@ -55,7 +56,7 @@ export interface MeshInputs {
   /** Oldest first. */
   routersOfGateway(namespace: string, name: string): readonly ObjectOf<'MetaRouter'>[]
   /** Oldest first. Of a kind that some protocol's `policyKinds` names. */
-  policiesOf<K extends Kind>(kind: K, namespace: string): readonly ObjectOf<K>[]
+  policiesOf<K extends Kind>(kind: K, namespace: string, host: string): readonly ObjectOf<K>[]
   /** By namespace and name. */
   gateways(): readonly ObjectOf<'Gateway'>[]
   objectOf(kind: string, namespace: string, name: string): LoadedObject | undefined
@@ -154,8 +155,10 @@ export function createMeshInputs(): MeshInputs {
     } else if (isKind(object, 'Secret')) {
       facts.add(`secret:${namespace}/${object.metadata.name}`)
     } else if (policyKinds.has(object.kind)) {
-      policies.set(`${object.kind}/${namespace}`, id, present ? object : undefined)
-      facts.add(`policy:${object.kind}/${namespace}`)
+      for (const host of policyHosts(object)) {
+        policies.set(`${object.kind}/${namespace}/${host}`, id, present ? object : undefined)
+        facts.add(`policy:${object.kind}/${namespace}/${host}`)
+      }
     }
 
     if (present) objects.set(id, object)
@@ -239,9 +242,9 @@ export function createMeshInputs(): MeshInputs {
     destinationsFor: (host) => rulesFor(destinations, host),
     routerFor: (host) => routers.get(host).toSorted(compareAge)[0],
     routersOfGateway: (namespace, name) => gatewayRouters.get(`${namespace}/${name}`).toSorted(compareAge),
-    policiesOf: <K extends Kind>(kind: K, namespace: string) =>
-      policies
-        .get(`${kind}/${namespace}`)
+    policiesOf: <K extends Kind>(kind: K, namespace: string, host: string) =>
+      policyKeys(kind, namespace, host)
+        .flatMap((key) => policies.get(key))
         .filter((object): object is LoadedObject & ObjectOf<K> => object.kind === kind)
         .toSorted(compareAge),
     codecOf: (protocol) => protocols.get(protocol).toSorted(compareAge)[0]?.spec.codec,
@@ -249,6 +252,22 @@ export function createMeshInputs(): MeshInputs {
     objectOf: (kind, namespace, name) => objects.get(keyOf({ kind, metadata: { namespace, name } })),
     reports: () => [...[...reports.values()].flat(), ...rulesOfNobody()],
   }
+}
+
+/** Of the policies that are for a host: those that name it, and those that name none. */
+function policyKeys(kind: Kind, namespace: string, host: string): string[] {
+  return [`${kind}/${namespace}/${host}`, `${kind}/${namespace}/`]
+}
+
+export function policyFacts(kind: Kind, namespace: string, host: string): string[] {
+  return policyKeys(kind, namespace, host).map((key) => `policy:${key}`)
+}
+
+/** A policy without a field `host` is for every host of its namespace. */
+function policyHosts({ spec, metadata: { namespace } }: LoadedObject): readonly string[] {
+  if (!('host' in spec)) return ['']
+  const hosts = typeof spec.host === 'string' ? [spec.host] : spec.host
+  return [...new Set(hosts.flatMap((host) => [...spellings(host, namespace)]))]
 }
 
 const policyKinds: ReadonlySet<Kind> = new Set(envoyProtocols.flatMap((protocol) => protocol.policyKinds))

@@ -57,8 +57,8 @@ export interface EnvoyPort {
   /** Client connections that are silent for so long are closed. Undefined: never. */
   readonly idleTimeoutMs: number | undefined
   readonly upstream: EnvoyUpstream
-  /** Of the service's namespace, oldest first. Only kinds that `policyKinds` names. */
-  policies<K extends Kind>(kind: K): readonly ObjectOf<K>[]
+  /** Of the service's namespace, for the host (default: the service's own) or for none in particular; oldest first. */
+  policies<K extends Kind>(kind: K, host?: string): readonly ObjectOf<K>[]
   /**
    * The outbound cluster of a destination that a policy names: hosts may be short, a port that is not given is the host's
    * only one, else the one of the same number as this port. Undefined: no ServiceEntry has this host, or this port.

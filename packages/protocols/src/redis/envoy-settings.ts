@@ -36,14 +36,14 @@ export function settings(port: EnvoyPort, service: ObjectOf<'RedisService'> | un
     })
   }
   const { readPolicy = 'MASTER' } = given
-  if (service !== undefined && readPolicy !== 'MASTER' && !port.policies('RedisDestination').some(isCluster)) {
+  if (service !== undefined && readPolicy !== 'MASTER' && !leadsToCluster(port, service)) {
     port.report(refOf(service), {
       severity: 'warning',
       code: 'ENVOY_UNSUPPORTED',
       field: 'spec.settings.readPolicy',
       value: readPolicy,
       message:
-        'has no effect: Envoy knows replicas of a Redis Cluster alone, and no RedisDestination here has mode CLUSTER',
+        'has no effect: Envoy knows replicas of a Redis Cluster alone, and no rule leads to a host with a RedisDestination of mode CLUSTER',
       remedy: 'add a RedisDestination with mode CLUSTER, or remove readPolicy',
     })
   }
@@ -57,6 +57,11 @@ export function settings(port: EnvoyPort, service: ObjectOf<'RedisService'> | un
     readPolicy: readPolicies[readPolicy],
     enableCommandStats: given.enableCommandStats ?? false,
   }
+}
+
+function leadsToCluster(port: EnvoyPort, { spec }: ObjectOf<'RedisService'>): boolean {
+  const hosts = [port.host, ...(spec.redis ?? []).map(({ route }) => route.host)]
+  return hosts.some((host) => port.policies('RedisDestination', host).some(isCluster))
 }
 
 function isCluster({ spec }: ObjectOf<'RedisDestination'>): boolean {

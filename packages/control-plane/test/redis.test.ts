@@ -147,7 +147,7 @@ test('a Secret counts as soon as it comes, and stays in force when it goes', () 
   assert.ok(!generated.reports().some(({ finding }) => JSON.stringify(finding).includes('hush')))
 })
 
-function rule(of: string, timeout: string): string {
+function timeoutRule(of: string, timeout: string): string {
   const spec = `{host: [${of}], settings: {opTimeout: ${timeout}}}`
   return aeraki('RedisService', spec).replace('name: cache', `name: ${of}`)
 }
@@ -159,7 +159,7 @@ test('one changed RedisService among many recomputes the service that it is for,
   const yaml = many.map(
     (each) =>
       entry(`addresses: [${each.address}]`).replace('name: cache', `name: ${each.host}`).replace(host, each.host) +
-      rule(each.host, '1s'),
+      timeoutRule(each.host, '1s'),
   )
   const put = (text: string) =>
     generated.publish(
@@ -167,7 +167,7 @@ test('one changed RedisService among many recomputes the service that it is for,
     )
   assert.equal(put(yaml.join('')).changed.length, 200)
   const { recomputed } = generated
-  const { changed } = put(rule('s7.data.svc.cluster.local', '2s'))
+  const { changed } = put(timeoutRule('s7.data.svc.cluster.local', '2s'))
   assert.deepEqual(
     changed.map(({ object }) => object.metadata.name),
     ['aeraki-outbound-s7.data.svc.cluster.local-10.1.2.7-6379'],

@@ -16,11 +16,16 @@ interface Field {
 
 const remove = 'remove it; docs/control-plane.md lists what is honoured'
 
-function fields(under: readonly string[], names: readonly string[]): Field[] {
-  return under.flatMap((prefix) =>
-    names.map((name) => ({ path: `${prefix}.${name}`, message: 'has no effect in standalone mode', remedy: remove })),
-  )
+function fields(
+  under: readonly string[],
+  names: readonly string[],
+  message = 'has no effect in standalone mode',
+): Field[] {
+  return under.flatMap((prefix) => names.map((name) => ({ path: `${prefix}.${name}`, message, remedy: remove })))
 }
+
+/** Of routes, neither the proxy nor Envoy's filters for our protocols do it: so it is under Istio, too. */
+const nowhere = 'has no effect on the protocols of Aeraki'
 
 const policies = ['spec.trafficPolicy', 'spec.subsets[].trafficPolicy']
 const portPolicies = policies.map((policy) => `${policy}.portLevelSettings[]`)
@@ -32,16 +37,20 @@ const byKind: Partial<Record<Kind, readonly Field[]>> = {
     remedy: remove,
   })),
   VirtualService: [
-    ...fields(['spec'], ['tls']),
+    ...fields(['spec'], ['tls'], nowhere),
     {
       path: 'spec.tcp',
-      message: 'beside http routes, tcp routes have no effect in standalone mode',
+      message: 'beside http routes, tcp routes have no effect on the protocols of Aeraki',
       remedy: 'write the routes as http',
       when: (_, spec) => 'http' in spec && (spec.http ?? []).length > 0,
     },
-    ...fields(['spec.http[]'], ['redirect', 'directResponse', 'delegate', 'rewrite', 'retries', 'fault', 'corsPolicy']),
-    ...fields(['spec.http[]'], ['headers.request.remove', 'headers.response.remove', 'route[].headers']),
-    ...fields(['spec.http[].match[]'], ['ignoreUriCase', 'statPrefix']),
+    ...fields(
+      ['spec.http[]'],
+      ['redirect', 'directResponse', 'delegate', 'rewrite', 'retries', 'fault', 'corsPolicy'],
+      nowhere,
+    ),
+    ...fields(['spec.http[]'], ['headers.request.remove', 'headers.response.remove', 'route[].headers'], nowhere),
+    ...fields(['spec.http[].match[]'], ['ignoreUriCase', 'statPrefix'], nowhere),
   ],
   DestinationRule: [
     ...fields(policies, ['tunnel', 'proxyProtocol', 'retryBudget']),

@@ -61,7 +61,6 @@ export function createAdsOutput(options: AdsOutputOptions): AdsOutput {
     const known = envoyTranslations.get(base)
     if (known?.made === made) return known.resources
     const patches = made.for(namespace)
-    for (const { any } of patches.routes) routeTypes.add(any.typeUrl)
     const resources = translateForEnvoy({ service, base, made: patches, onProblem: filters.onProblem })
     envoyTranslations.set(base, { made, resources })
     return resources
@@ -71,8 +70,12 @@ export function createAdsOutput(options: AdsOutputOptions): AdsOutput {
     const remade = served.publish(change)
     if (routeFiles !== undefined) writeRoutes(routeFiles, change, remade)
     if (!servesEnvoys) return base
-    const gone = change.services.flatMap(({ before }) => (before !== undefined && remade.has(before.key) ? before : []))
-    const services = [...gone, ...[...remade].flatMap((key) => mesh.service(key) ?? [])]
+    // One that comes may have been asked for already: by an Envoy that knows it from before.
+    const reshaped = change.services.filter(({ parts }) => parts.has('shape'))
+    const services = [
+      ...reshaped.flatMap(({ before, after }) => [before ?? [], after ?? []].flat()),
+      ...[...remade].flatMap((key) => mesh.service(key) ?? []),
+    ]
     return addEnvoyChange(base, { services, patches, routeTypes }, mesh)
   }
 
@@ -105,7 +108,7 @@ export function createAdsOutput(options: AdsOutputOptions): AdsOutput {
         return createProxyView(identity, { mesh, directory: forProxies, translations })
       }
       servesEnvoys = true
-      return createEnvoyView(identity, { directory: forEnvoys, translations, filters, envoyResources })
+      return createEnvoyView(identity, { directory: forEnvoys, translations, filters, envoyResources, routeTypes })
     },
     onChange(subscriber) {
       subscribers.add(subscriber)

@@ -14,7 +14,7 @@ export interface EnvoyChange {
   readonly services: Iterable<Service>
   /** Of EnvoyFilters that came, went or changed. */
   readonly patches: readonly Patch[]
-  /** Types of the routes that filters fetch, as far as any were made. */
+  /** Types of the routes that filters fetch, as far as any were asked for. */
   readonly routeTypes: Iterable<string>
 }
 

@@ -36,12 +36,14 @@ export interface EnvoyViewSources {
   readonly filters: UserFilters
   /** As clients of the namespace use the service. */
   readonly envoyResources: (service: Service, namespace: string) => EnvoyResources
+  /** Gets the types that are asked for beside Envoy's usual ones. */
+  readonly routeTypes: Set<string>
 }
 
 const contexts: readonly Context[] = ['SIDECAR_OUTBOUND', 'SIDECAR_INBOUND']
 
 export function createEnvoyView(identity: NodeIdentity, sources: EnvoyViewSources): NodeView {
-  const { directory, translations, filters, envoyResources } = sources
+  const { directory, translations, filters, envoyResources, routeTypes } = sources
   const { namespace, ip, intercepted } = identity
   const once = createCache()
   let patched = { revision: -1, patches: filters.patchesFor(patchedProxy(identity)) }
@@ -73,6 +75,7 @@ export function createEnvoyView(identity: NodeIdentity, sources: EnvoyViewSource
           : toResource(TypedExtensionConfigSchema, name, config)
       }
       default:
+        routeTypes.add(typeUrl)
         return resourcesBehind(name)?.routes(typeUrl, name)
     }
   }
@@ -192,6 +195,7 @@ export function createEnvoyView(identity: NodeIdentity, sources: EnvoyViewSource
           ]),
         ]
       default:
+        routeTypes.add(typeUrl)
         return services.flatMap((service) =>
           envoyResources(service, namespace)
             .made.routes.filter(({ any }) => any.typeUrl === typeUrl)

@@ -23,6 +23,12 @@ export interface NodeOptions {
   readonly locality?: { region: string; zone?: string; subZone?: string }
   readonly labels?: Record<string, string>
   readonly appAddress?: string
+  /** A stock Envoy. */
+  readonly envoy?: {
+    readonly intercepted?: boolean
+    /** Types of the network filters that it says it has. */
+    readonly filterTypes?: readonly string[]
+  }
 }
 
 export interface MeshOptions {
@@ -51,7 +57,7 @@ export function createTestMesh({ vips = createVipAllocator(), delivery }: MeshOp
 }
 
 export function testNode(options: NodeOptions): Node {
-  const { type = 'sidecar', ip = '127.0.9.9', namespace = 'default', locality, labels, appAddress } = options
+  const { type = 'sidecar', ip = '127.0.9.9', namespace = 'default', locality, labels, appAddress, envoy } = options
   return create(NodeSchema, {
     id: `${type}~${ip}~client.${namespace}~${namespace}.svc.cluster.local`,
     ...(locality === undefined ? {} : { locality }),
@@ -59,7 +65,13 @@ export function testNode(options: NodeOptions): Node {
       NAMESPACE: namespace,
       ...(labels === undefined ? {} : { LABELS: labels }),
       ...(appAddress === undefined ? {} : { AERAKI: { APP_ADDRESS: appAddress } }),
+      ...(envoy?.intercepted === true ? { INTERCEPTION_MODE: 'REDIRECT' } : {}),
     },
+    ...(envoy === undefined ? {} : { userAgentName: 'envoy' }),
+    extensions: (envoy?.filterTypes ?? []).map((typeUrl) => ({
+      category: 'envoy.filters.network',
+      typeUrls: [typeUrl],
+    })),
   })
 }
 

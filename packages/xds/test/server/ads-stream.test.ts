@@ -125,6 +125,27 @@ describe('order', () => {
     client.stream.close()
   })
 
+  for (const routes of [
+    'envoy.extensions.filters.network.thrift_proxy.v3.RouteConfiguration',
+    'envoy.config.core.v3.TypedExtensionConfig',
+  ]) {
+    test(`${routes} waits as routes do`, async () => {
+      const typeUrl = `type.googleapis.com/${routes}`
+      const client = deltaClient()
+      client.provider.set(item(typeUrl, 'r'), item(lds, 'l'), item(cds, 'c'))
+      client.send({ typeUrl, resourceNamesSubscribe: ['r'] })
+      client.send({ typeUrl: lds })
+      client.send({ typeUrl: cds })
+      const clusters = await client.next()
+      assert.equal(show(clusters), 'Cluster c')
+      await client.quiet()
+      client.ack(clusters)
+      assert.equal(await client.take(), 'Listener l')
+      assert.equal(await client.take(), `${routes.split('.').at(-1)} r`)
+      client.stream.close()
+    })
+  }
+
   test('routes wait for the ACK of a cluster, and for endpoints asked for because of it', async () => {
     const client = deltaClient()
     client.provider.set(item(rds, 'r', 1))

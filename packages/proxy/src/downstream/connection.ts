@@ -6,7 +6,7 @@ import type { Exchange } from '../exchange/exchange.ts'
 import { replyTo } from '../exchange/reply-to.ts'
 import type { Connection, ConnectionHandler } from '../io/io.ts'
 import type { FilterState } from '../listener/filter.ts'
-import { earlyFlushBytes } from '../turn/buffers.ts'
+import { earlyFlushBytes, muchBytes } from '../turn/buffers.ts'
 import { TimerEntry } from '../turn/timer-wheel.ts'
 import type { Flushable } from '../turn/flusher.ts'
 import type { BackedUpClient, UpstreamConnection } from '../upstream/connection.ts'
@@ -48,6 +48,8 @@ export class DownstreamConnection
   #last: Exchange | undefined = undefined
   #inFlight = 0
   #out: ByteBuffer | undefined = undefined
+  /** It asks much at once, and its answers would make a small buffer grow each time. */
+  #writesMuch = false
   /** Bytes of answers that wait for their turn. */
   #held = 0
   /** The kernel has not taken all yet: what comes is collected until it has. */
@@ -93,7 +95,7 @@ export class DownstreamConnection
   /** Where to write; it goes out at the end of this turn of the event loop, or when it is much. */
   output(): ByteBuffer {
     if (this.#out !== undefined && this.#out.length >= earlyFlushBytes && !this.#blocked) this.#send(this.#out)
-    this.#out ??= this.#core.buffers.take()
+    this.#out ??= this.#writesMuch ? this.#core.buffers.takeLarge() : this.#core.buffers.take()
     if (!this.flushQueued) this.#core.flusher.add(this)
     return this.#out
   }
@@ -316,6 +318,7 @@ export class DownstreamConnection
   /** Closes nothing, whatever becomes of it: a request may be in the middle of its end. */
   #send(out: ByteBuffer): void {
     this.filter.stats.bytesSent.value += out.length
+    this.#writesMuch = out.length > muchBytes
     this.#blocked = !this.#connection.send(out)
     this.#out = undefined
     this.#core.buffers.give(out)

@@ -7,6 +7,9 @@ import { ByteBuffer } from '@aeraki/protocols'
  */
 export const earlyFlushBytes = 48 * 1024
 
+/** Who wrote more than this the last time does well to take a large buffer the next time. */
+export const muchBytes = 32 * 1024
+
 const largeCapacity = 64 * 1024
 /** Buffers that grew beyond this are left to the garbage collector. */
 const keptCapacity = 128 * 1024
@@ -29,7 +32,7 @@ export class BufferPool {
     return buffer
   }
 
-  /** For a connection that many share. */
+  /** For a connection that many share, or that writes much. */
   takeLarge(): ByteBuffer {
     const buffer = this.#large.pop()
     if (buffer === undefined) return new ByteBuffer(largeCapacity)

@@ -133,6 +133,7 @@ export async function startDubboConsumer(
 function java(main: string, hosts?: Readonly<Record<string, string>>): string[] {
   const jvm = [
     '-XX:TieredStopAtLevel=1',
+    '-XX:+UseSerialGC',
     `-Djdk.net.hosts.file=${hosts === undefined ? hostsFile : writeHosts(hosts)}`,
     '-Ddubbo.service.shutdown.wait=100',
     '-cp',

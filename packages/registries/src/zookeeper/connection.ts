@@ -34,6 +34,8 @@ export interface ConnectionOptions {
   readonly tls: TlsOptions | undefined
   /** A node that was read with a watch has changed; the watch is spent. */
   readonly onEvent: (type: EventType, path: string) => void
+  /** Gives up an attempt to connect. */
+  readonly signal: AbortSignal
   /** Once, after the connection was made. */
   readonly onLost: (reason: string) => void
 }
@@ -88,6 +90,7 @@ class ServerConnection implements Connection {
     this.lastZxid = options.lastZxid
     this.opened = new Promise((resolve, reject) => (this.#opening = { resolve, reject }))
     this.#timer = setTimeout(() => this.#lose('no answer in time'), options.connectTimeout)
+    options.signal.addEventListener('abort', () => this.#lose('closed'), { once: true })
     socket.setNoDelay(true)
     socket.on(options.tls === undefined ? 'connect' : 'secureConnect', () => this.#greet())
     socket.on('data', (chunk) => this.#receive(chunk))

@@ -13,6 +13,8 @@ export interface EnsembleOptions extends Pick<ConnectionOptions, 'sessionTimeout
 }
 
 export interface Ensemble {
+  /** The present connection has proved its use: when it is lost, the next one is tried soon. */
+  settle(): void
   /** Gives the present connection up, as it is of no use; another one follows. */
   reject(reason: string): void
   readonly connection: Connection | undefined
@@ -23,6 +25,7 @@ export function joinEnsemble(options: EnsembleOptions): Ensemble {
   const { servers } = options
   const backoff = createBackoff()
   let connection: Connection | undefined
+  let opening: AbortController | undefined
   let retry: NodeJS.Timeout | undefined
   let index = Math.floor(Math.random() * servers.length)
   let failures = 0
@@ -34,6 +37,7 @@ export function joinEnsemble(options: EnsembleOptions): Ensemble {
     if (closed || server === undefined) return
     options.onConnecting(backoff.attempts + 1)
     const name = `${server.host}:${server.port}`
+    opening = new AbortController()
     let opened: Connection
     try {
       opened = await openConnection({
@@ -43,6 +47,7 @@ export function joinEnsemble(options: EnsembleOptions): Ensemble {
         lastZxid,
         auth: options.auth,
         tls: options.tls(),
+        signal: opening.signal,
         onEvent: options.onEvent,
         onLost: (reason) => lost(`${name}: ${reason}`),
       })
@@ -53,6 +58,7 @@ export function joinEnsemble(options: EnsembleOptions): Ensemble {
       lost(`${name}: ${error instanceof Error ? error.message : String(error)}`)
       return
     }
+    opening = undefined
     if (closed) {
       opened.close()
       return
@@ -74,6 +80,7 @@ export function joinEnsemble(options: EnsembleOptions): Ensemble {
 
   void attempt()
   return {
+    settle: () => backoff.reset(),
     reject(reason) {
       const rejected = connection
       if (rejected === undefined) return
@@ -89,6 +96,7 @@ export function joinEnsemble(options: EnsembleOptions): Ensemble {
       clearTimeout(retry)
       connection?.close()
       connection = undefined
+      opening?.abort()
     },
   }
 }

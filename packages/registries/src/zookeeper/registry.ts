@@ -157,6 +157,7 @@ class ZookeeperRegistry implements Registry {
     this.#unread.delete(job)
     if (this.#unread.size > 0) return
     this.#unread = undefined
+    this.#ensemble?.settle()
     this.#sink?.synced(this.#units)
   }
 

@@ -1,5 +1,5 @@
 /** A real Envoy with the generated filters of a mesh, and servers of this machine behind its clusters. */
-import { needPeer, startStaticEnvoy, type StaticEnvoy } from '@aeraki/testing'
+import { startStaticEnvoy, type StaticEnvoy } from '@aeraki/testing'
 import { generatedChains } from './generated-chains.ts'
 
 /** The port on loopback of a cluster's only server, by the cluster's name. */
@@ -8,7 +8,6 @@ export type Servers = (cluster: string) => number
 export async function startGeneratedEnvoy(yaml: string, servers: Servers): Promise<StaticEnvoy> {
   const { chains, clusters } = generatedChains(yaml)
   return await startStaticEnvoy({
-    path: needPeer('envoy').path,
     listeners: chains.map(({ name, filters }) => ({ name, filters })),
     clusters: clusters.map((name) => ({
       name,

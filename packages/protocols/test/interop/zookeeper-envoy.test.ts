@@ -14,8 +14,7 @@ import { zookeeperEnvoy } from '../../src/zookeeper/envoy.ts'
 import { chainOf } from '../support/envoy-filters.ts'
 import { testPort } from '../support/envoy-port.ts'
 
-const envoyPeer = needPeer('envoy')
-const skip = envoyPeer.skip || needPeer('java').skip || needPeer('zookeeper').skip
+const skip = needPeer('envoy').skip || needPeer('java').skip || needPeer('zookeeper').skip
 
 describe('ZooKeeper through a stock Envoy', { skip }, () => {
   let server: ZooKeeperServer
@@ -31,7 +30,6 @@ describe('ZooKeeper through a stock Envoy', { skip }, () => {
     const translation = zookeeperEnvoy.translate(port)
     assert.ok(translation !== undefined)
     envoy = await startStaticEnvoy({
-      path: envoyPeer.path,
       listeners: [{ name: 'zookeeper', filters: chainOf(translation, port.cluster) }],
       clusters: [staticCluster(port.cluster, server.port)],
     })

@@ -1,6 +1,6 @@
 /** Redis services behind a real Envoy: each translated as the control plane would, patches applied as Istio does. */
 import { type ClientTls, type LoadedObject, loadResources } from '@aeraki/api'
-import { type FilterJson, needPeer, startStaticEnvoy, type StaticEnvoy } from '@aeraki/testing'
+import { type FilterJson, startStaticEnvoy, type StaticEnvoy } from '@aeraki/testing'
 import { redisEnvoy } from '../../src/redis/envoy.ts'
 import { chainOf } from './envoy-filters.ts'
 import { type TestPort, testPort } from './envoy-port.ts'
@@ -53,7 +53,7 @@ export async function startRedisMesh({ services, yaml, tls, secrets = {} }: Redi
     listeners.push({ name: host, filters: chainOf(translation, port.cluster) })
     findings.push(...port.findings)
   }
-  const envoy = await startStaticEnvoy({ path: needPeer('envoy').path, listeners, clusters: [...clusters.values()] })
+  const envoy = await startStaticEnvoy({ listeners, clusters: [...clusters.values()] })
   return { envoy, portOf: (host) => envoy.portOf(host), findings }
 }
 

@@ -147,7 +147,7 @@ describe('the Redis example', { skip }, () => {
 
 async function eventually(condition: () => Promise<boolean>): Promise<void> {
   let failure: unknown
-  for (let tries = 0; tries < 200; tries += 1) {
+  for (let tries = 0; tries < 600; tries += 1) {
     try {
       if (await condition()) return
     } catch (error) {

@@ -544,7 +544,7 @@ describe('a Redis Cluster that asks for certificates', { skip }, () => {
 /** Envoy may not have found its cluster yet, and then does not even listen. */
 async function eventually(condition: () => Promise<boolean>): Promise<void> {
   let failure: unknown
-  for (let tries = 0; tries < 200; tries += 1) {
+  for (let tries = 0; tries < 600; tries += 1) {
     try {
       if (await condition()) return
     } catch (error) {

@@ -125,8 +125,13 @@ export class NacosClient {
 
   async #requestToken(credentials: { username: string; password: string }): Promise<void> {
     const path = this.#dialect.login
-    const answer = await this.#send({ path, form: new URLSearchParams(credentials) })
-    if (answer.status === 401 || answer.status === 403) throw new Error('the user or password is wrong')
+    const refusal = new Error('the user or password is wrong')
+    const answer = await this.#send({ path, form: new URLSearchParams(credentials) }).catch((error: unknown) => {
+      // Nacos 2.2 answers with a status that is none in HTTP.
+      const code = error instanceof Error && 'code' in error ? error.code : undefined
+      throw code === 'HPE_INVALID_STATUS' ? refusal : error
+    })
+    if (answer.status === 401 || answer.status === 403) throw refusal
     const body = jsonOf(answer, path) as { accessToken?: unknown; tokenTtl?: unknown }
     if (typeof body.accessToken !== 'string') throw new Error(`${path} answers without a token`)
     const seconds = typeof body.tokenTtl === 'number' ? body.tokenTtl : 3600

@@ -92,7 +92,7 @@ class NacosRegistry implements Registry {
       connected()
       this.#openPush(server, client, reading, signal)
       for (let round = 0; ; round += 1) {
-        const whole = round % everyRounds === 0 || reading.push === undefined
+        const whole = round % everyRounds === 0 || !reading.pushed
         await Promise.race([reading.reconcile(names, whole), reading.failed])
         await Promise.race([delay(this.#refresh, undefined, { signal }), reading.failed])
         names = await list()
@@ -150,6 +150,7 @@ class Reading {
   readonly #services = new Map<string, ServiceName>()
   readonly #subscribed = new Set<string>()
   #push: Push | undefined
+  #pushed = false
   #synced = false
 
   constructor(client: NacosClient, sink: RegistrySink, signal: AbortSignal) {
@@ -163,8 +164,9 @@ class Reading {
     this.#fail = reject
   }
 
-  get push(): Push | undefined {
-    return this.#push
+  /** A server that takes subscriptions is only relied on once it has pushed something. */
+  get pushed(): boolean {
+    return this.#pushed
   }
 
   /** Reads new services, and all where `whole`; tells the end of those that are not in the list. Resolves when read. */
@@ -188,6 +190,7 @@ class Reading {
   }
 
   changed(name: ServiceName): void {
+    this.#pushed = true
     const key = keyOf(name)
     // A name that is not known yet is found in the list.
     if (this.#services.has(key)) this.queue.add(key)
@@ -196,6 +199,7 @@ class Reading {
   /** Undefined: nothing is pushed any more. */
   subscribeWith(push: Push | undefined): void {
     this.#push = push
+    this.#pushed = false
     this.#subscribed.clear()
     // What changed between is told to nobody.
     if (push !== undefined) for (const key of this.#services.keys()) this.queue.add(key)

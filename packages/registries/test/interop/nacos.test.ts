@@ -97,19 +97,6 @@ test('Nacos', { skip }, async (suite) => {
     await whole.until(({ units }) => units.size === 0)
   })
 
-  await suite.test('the server pushes changes', async (context) => {
-    await register('pushed', '10.0.0.1')
-    // So seldom that nothing is found by looking.
-    const recorder = watchHere(context, { refresh: '10m' })
-    await recorder.until(({ endpoints }) => endpoints.length === 1)
-    await register('pushed', '10.0.0.2')
-    await recorder.until(({ endpoints }) => endpoints.length === 2)
-    await deregister('pushed', '10.0.0.1')
-    await recorder.until(({ endpoints }) => endpoints.join() === 'pushed 10.0.0.2:8080')
-    await deregister('pushed', '10.0.0.2')
-    await recorder.until(({ endpoints }) => endpoints.length === 0)
-  })
-
   await suite.test('where nothing can be pushed, everything is read again and again', async (context) => {
     const relay = await startRelay(server.port)
     context.after(() => relay.close())

@@ -4,7 +4,9 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { needPeer, validateWithEnvoy } from '@aeraki/testing'
 import { dubboEnvoy } from '../../src/dubbo/envoy.ts'
+import { mongoEnvoy } from '../../src/mongo/envoy.ts'
 import { thriftEnvoy } from '../../src/thrift/envoy.ts'
+import { zookeeperEnvoy } from '../../src/zookeeper/envoy.ts'
 import type { AttributeCondition, EnvoyProtocol, EnvoyRoute } from '../../src/envoy/contract.ts'
 import { chainOf, filterJson } from '../support/envoy-filters.ts'
 import { testPort, testRoute } from '../support/envoy-port.ts'
@@ -51,6 +53,24 @@ const routes = fc.option(fc.array(route, { maxLength: 4 }), { nil: undefined })
 const protocols: readonly { readonly protocol: EnvoyProtocol; readonly annotations: Record<string, string> }[] = [
   { protocol: dubboEnvoy, annotations: { interface: 'org.example.Demo' } },
   { protocol: thriftEnvoy, annotations: {} },
+  {
+    protocol: mongoEnvoy,
+    annotations: {
+      'mongo.aeraki.io/commands': 'find,insert',
+      'mongo.aeraki.io/access-log': '/dev/null',
+      'mongo.aeraki.io/dynamic-metadata': 'true',
+      'mongo.aeraki.io/delay': '10ms',
+      'mongo.aeraki.io/delay-percentage': '12.5',
+    },
+  },
+  {
+    protocol: zookeeperEnvoy,
+    annotations: {
+      'zookeeper.aeraki.io/latency-threshold': '50ms',
+      'zookeeper.aeraki.io/max-packet-bytes': '2097152',
+      'zookeeper.aeraki.io/opcode-metrics': 'true',
+    },
+  },
 ]
 
 for (const { protocol, annotations } of protocols) {

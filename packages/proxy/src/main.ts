@@ -27,24 +27,28 @@ async function main(args: readonly string[]): Promise<void> {
     pid: process.pid,
   })
   const { bootstrap, intercept, statusAddress } = flags
-  const proxy = await startProxy({ bootstrap, logLevels, intercept, statusAddress })
-  stopOnSignals(proxy, flags.drainMs)
+  const starting = startProxy({ bootstrap, logLevels, intercept, statusAddress })
+  // Before it has started: its admin pages answer earlier than that, and whoever sees them may end it.
+  stopOnSignals(starting, flags.drainMs)
+  await starting
 }
 
 /** The first signal drains, the second one ends the process at once. */
-function stopOnSignals(proxy: RunningProxy, drainMs: number): void {
+function stopOnSignals(starting: Promise<RunningProxy>, drainMs: number): void {
   let stopping = false
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping) process.exit(1)
     stopping = true
     log.info('{signal}: finishing requests in flight for at most {drainMs} ms', { signal, drainMs })
-    proxy.close(drainMs).then(
-      () => process.exit(0),
-      (error: unknown) => {
-        log.error('stopped with an error: {error}', { error })
-        process.exit(1)
-      },
-    )
+    starting
+      .then((proxy) => proxy.close(drainMs))
+      .then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.error('stopped with an error: {error}', { error })
+          process.exit(1)
+        },
+      )
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)

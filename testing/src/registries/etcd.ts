@@ -75,9 +75,13 @@ async function servers(count: number, { tls, flags = [] }: EtcdOptions): Promise
 export function etcdctl(address: string, args: readonly string[], input = '', tls?: Certificates): Promise<string> {
   const secure = tls === undefined ? [] : [`--cacert=${tls.ca}`, `--cert=${tls.client.cert}`, `--key=${tls.client.key}`]
   return new Promise((resolve, reject) => {
-    const child = spawn(needPeer('etcdctl').path, [`--endpoints=${address}`, ...secure, ...args], {
-      env: { ...process.env, ETCDCTL_API: '3' },
-    })
+    const child = spawn(
+      needPeer('etcdctl').path,
+      [`--endpoints=${address}`, '--command-timeout=60s', ...secure, ...args],
+      {
+        env: { ...process.env, ETCDCTL_API: '3' },
+      },
+    )
     let [out, complaints] = ['', '']
     child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
     child.stderr.on('data', (chunk: Buffer) => (complaints += chunk.toString()))

@@ -21,14 +21,14 @@ export interface EurekaApplicationOptions {
   readonly metadata?: Readonly<Record<string, string>>
 }
 
-/** Not started yet. Its views are renewed every second, and instances that do not renew are gone after some seconds. */
+/** Not started yet. It answers with what is so now, and instances that do not renew are gone after some seconds. */
 export async function eurekaServer({ user }: EurekaOptions = {}): Promise<EurekaServer> {
   const port = await freePort()
   const properties = {
     'server.port': port,
     'eureka.client.register-with-eureka': false,
     'eureka.client.fetch-registry': false,
-    'eureka.server.response-cache-update-interval-ms': 500,
+    'eureka.server.use-read-only-response-cache': false,
     'eureka.server.eviction-interval-timer-in-ms': 500,
     'eureka.server.enable-self-preservation': false,
     'eureka.server.wait-time-in-ms-when-sync-empty': 0,

@@ -112,13 +112,13 @@ const steps: readonly Step[] = [
 ]
 
 /**
- * Installs what is missing, with `cluster` what the cluster suites need alone, with `benchmark` what the benchmark
+ * Installs what is missing, with `cluster` what the cluster suites need, too, with `benchmark` what the benchmark
  * compares with alone; never throws.
  */
 export function installPeers({ cluster = false, benchmark = false } = {}): readonly Missing[] {
   const missing: Missing[] = []
   for (const step of steps) {
-    const wanted = (step.cluster === true) === cluster && (!benchmark || step.benchmark === true)
+    const wanted = (cluster || step.cluster !== true) && (!benchmark || step.benchmark === true)
     if (!wanted || step.present()) continue
     console.error(`peers: installing ${step.what}`)
     try {

@@ -55,7 +55,7 @@ export class HttpClient {
 
   /** Resolves with any status. Rejects with an Error for people when there is no whole answer. */
   async send(request: HttpRequest): Promise<HttpAnswer> {
-    const signal = AbortSignal.any([request.signal, AbortSignal.timeout(request.timeout)])
+    const signal = AbortSignal.any([request.signal, AbortSignal.timeout(Math.ceil(request.timeout))])
     try {
       return await this.#attempt(request, signal)
     } catch (error) {

@@ -251,7 +251,9 @@ test('etcd', { skip }, async (suite) => {
     assert.ok(victim !== undefined)
     await victim.stop()
     const others = all.filter((address) => address !== victim.address).join()
-    await etcdctl(others, ['put', providerKey('org.demo.Api', '10.0.0.2:1'), '-'])
+    const putAgain = () => etcdctl(others, ['put', providerKey('org.demo.Api', '10.0.0.2:1'), '-'])
+    // The one that died may have been the leader: writes fail until there is another one.
+    await putAgain().catch(putAgain).catch(putAgain)
     await recorder.until(({ endpoints }) => endpoints.length === 2)
     assert.equal(recorder.lastState, 'connected')
   })

@@ -75,6 +75,16 @@ describe('mistakes on the command line', () => {
       ['validate', '-o', 'jsn', 'x'],
       /"jsn" is none of text, json.*"json"/,
     ],
+    [
+      'what makes no sense in a cluster is told, with what to do instead',
+      ['control-plane', '--kubernetes', '--istiod', 'istiod:15012'],
+      /--istiod with --kubernetes: .*the cluster.*--config DIR --istiod/,
+    ],
+    [
+      'a block of addresses that is none is told',
+      ['control-plane', '--kubernetes', '--address-block', '240.240.0.0/16'],
+      /--address-block "240\.240\.0\.0\/16" overlaps Istio's own/,
+    ],
     ['a missing operand is told', ['validate'], /give the files or folders/],
     ['a missing option is told', ['control-plane'], /--config DIR/],
     [

@@ -10,6 +10,7 @@ import { chartFolder, loadChart, type Manifest, printManifests } from '../src/in
 import { renderTemplate } from '../src/install/template.ts'
 import { command as controlPlane } from '../src/verbs/control-plane.ts'
 import { command as proxy } from '../src/verbs/proxy.ts'
+import { command as registry } from '../src/verbs/registry.ts'
 import { at, container, podSpec } from './manifest-path.ts'
 import { aeraki } from './run-command.ts'
 
@@ -17,6 +18,7 @@ const everything = `
 webhook: {enabled: true, caBundle: QUJD, annotations: {a.b/c: d}}
 redisSecrets: [{namespace: redis, names: [auth]}, {namespace: cache, names: [a, b]}]
 gateway: {enabled: true, ports: [{name: tcp-dubbo, port: 20880}], nodeSelector: {disk: ssd}}
+registry: {enabled: true, config: 'registries: []', env: [{name: A, secret: s, key: k}], tlsSecrets: [ca, client]}
 `
 
 interface Rule {
@@ -89,7 +91,7 @@ describe('what is installed', () => {
 
   test('runs as nobody, with nothing it could write to and nothing it may do', () => {
     const list = manifests(everything)
-    for (const name of ['aeraki', 'aeraki-gateway']) {
+    for (const name of ['aeraki', 'aeraki-gateway', 'aeraki-registry']) {
       assert.equal(at(list, 'Deployment', name, `${podSpec}.securityContext.runAsNonRoot`), true)
       assert.deepEqual(at(list, 'Deployment', name, `${container}.securityContext`), {
         allowPrivilegeEscalation: false,
@@ -106,6 +108,35 @@ describe('what is installed', () => {
     const read = readArguments('control-plane', controlPlane, args)
     assert.ok(read.flag('kubernetes'))
     assert.equal(read.text('webhook-key'), '/etc/aeraki/webhook/tls.key')
+  })
+
+  test('starts the bridge from registries with flags that it has, and with passwords out of Secrets', () => {
+    const list = manifests(everything)
+    const [verb, ...args] = at(list, 'Deployment', 'aeraki-registry', `${container}.args`) as string[]
+    assert.equal(verb, 'registry')
+    const file = readArguments('registry', registry, args).text('config')
+    assert.equal(file, '/etc/aeraki/registries/registries.yaml')
+    assert.deepEqual(at(list, 'ConfigMap', 'aeraki-registries', 'data'), { 'registries.yaml': 'registries: []' })
+    assert.deepEqual((at(list, 'Deployment', 'aeraki-registry', `${container}.env`) as unknown[]).slice(1), [
+      { name: 'A', valueFrom: { secretKeyRef: { name: 's', key: 'k' } } },
+    ])
+    const mounts = at(list, 'Deployment', 'aeraki-registry', `${container}.volumeMounts`) as { mountPath: string }[]
+    assert.deepEqual(
+      mounts.map(({ mountPath }) => mountPath),
+      ['/etc/aeraki/registries', '/etc/aeraki/tls/ca', '/etc/aeraki/tls/client'],
+    )
+  })
+
+  test('has registries in the control plane where it is asked for, with the rights for it', () => {
+    const list = manifests(everything.replace('registry: {', 'registry: {inControlPlane: true, '))
+    const args = at(list, 'Deployment', 'aeraki', `${container}.args`) as string[]
+    assert.ok(args.includes('--registries=/etc/aeraki/registries/registries.yaml'))
+    assert.deepEqual(at(list, 'ClusterRoleBinding', 'aeraki-registry', 'subjects'), [
+      { kind: 'ServiceAccount', name: 'aeraki', namespace: 'istio-system' },
+    ])
+    assert.ok(
+      !list.some(({ kind, metadata }) => kind === 'Deployment' && JSON.stringify(metadata).includes('registry')),
+    )
   })
 
   test('starts the proxy with flags that it has', () => {
@@ -169,6 +200,7 @@ describe('the template language', () => {
     ['a\n{{- if .Values.none }}\nb{{ end }}', 'a'],
     ['{{ range .Values.some -}}\n {{ .a }}{{ $.Release.Namespace }} {{- end }}', '1n2n'],
     ['{ {{ .Values.on }}}', '{ true}'],
+    ['a{{ if not .Values.on }}b{{ end }}{{ if not .Values.none }}c{{ end }}', 'ac'],
   ]
   for (const [template, text] of cases) {
     test(JSON.stringify(template), () => assert.equal(renderTemplate(template, context), text))

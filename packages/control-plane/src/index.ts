@@ -17,3 +17,4 @@ export {
   startKubernetesControlPlane,
 } from './kubernetes-control-plane.ts'
 export { type RunningBridge, runBridge } from './registry-bridge.ts'
+export { type AddressBlock, parseAddressBlock } from './outputs/kubernetes/address-block.ts'

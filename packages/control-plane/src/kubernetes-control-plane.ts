@@ -1,6 +1,7 @@
 /**
- * The control plane in a cluster: everything from the API server in, ADS out, and EnvoyFilters, addresses and conditions
- * back into the cluster. Any number of it may run: all serve, the one that holds the Lease writes.
+ * The control plane in a cluster: everything from the API server, and from registries, in, ADS out, and EnvoyFilters,
+ * addresses, conditions, and ServiceEntries of registries back into the cluster. Any number of it may run: all serve, the
+ * one that holds the Lease writes.
  */
 import { hostname } from 'node:os'
 import { randomUUID } from 'node:crypto'
@@ -12,18 +13,25 @@ import {
   type ReflectorTiming,
   startElection,
 } from '@aeraki/kubernetes'
+import type { BridgeConfig } from '@aeraki/registries'
 import { createAdsServer } from '@aeraki/xds'
 import { getLogger } from '@logtape/logtape'
-import { kubernetesMetrics, kubernetesPage, livenessPage, notReadyPage } from './admin/kubernetes.ts'
+import { kubernetesMetrics, kubernetesPage, notReadyPage } from './admin/kubernetes.ts'
 import { createPages } from './admin/pages.ts'
-import { startAdmin } from './admin/server.ts'
+import { registryPages } from './admin/registry-pages.ts'
+import { livenessPage, startAdmin } from './admin/server.ts'
 import type { HostPort } from './control-plane.ts'
+import { type AddressBlock, defaultAddressBlock } from './outputs/kubernetes/address-block.ts'
 import { createAddressWriter } from './outputs/kubernetes/addresses.ts'
 import { createStatusWriter } from './outputs/kubernetes/status.ts'
 import { createClusterWriter, type WriterCounters } from './outputs/kubernetes/writer.ts'
 import type { IstioDelivery } from './envoy-filter/delivery.ts'
 import { createPipeline } from './pipeline.ts'
+import { runBridge } from './registry-bridge.ts'
+import { overlayRegistries } from './sources/kubernetes/overlay.ts'
 import { createKubernetesSource } from './sources/kubernetes/source.ts'
+import { createRegistrySource } from './sources/registry.ts'
+import type { SourceListener } from './sources/source.ts'
 import { createVipAllocator } from './vip/allocator.ts'
 import { startWebhook, type WebhookOptions } from './webhook/server.ts'
 
@@ -37,12 +45,19 @@ export interface KubernetesControlPlaneOptions {
   readonly namespace?: string | undefined
   /** Where EnvoyFilters for everybody go, and whose DestinationRules count for everybody. Default `istio-system`. */
   readonly rootNamespace?: string | undefined
+  /** Out of which ServiceEntries are given addresses. Default 240.241.0.0/16. */
+  readonly addressBlock?: AddressBlock | undefined
   /** How routes come to the sidecars. Default: inline. */
   readonly istioDelivery?: IstioDelivery | undefined
   readonly xds: HostPort
   readonly admin?: HostPort | undefined
   /** Undefined: no webhook. */
   readonly webhook?: WebhookOptions | undefined
+  /**
+   * Registries whose services are in the mesh, too, and in the cluster as ServiceEntries. The outputs that it names itself
+   * count but for `kubernetes`.
+   */
+  readonly registries?: BridgeConfig | undefined
   /** Default: the host's name and a random number. */
   readonly identity?: string
   /** For tests: shorter ones. */
@@ -67,6 +82,7 @@ export interface KubernetesCounters {
   readonly writer: Readonly<WriterCounters>
   readonly status: { readonly written: number; readonly failed: number }
   readonly addresses: { readonly given: number; readonly moved: number; readonly failed: number }
+  readonly serviceEntries: Readonly<WriterCounters> | undefined
   readonly recomputedServices: number
 }
 
@@ -74,8 +90,8 @@ const leaseName = 'aeraki-leader'
 
 /**
  * Resolves when the cluster has been read and proxies can connect: until then, and for as long as the API server can't be
- * reached, `/ready` says no. Throws AerakiError: `KUBERNETES_CONFIG`, `XDS_LISTEN`, `ADMIN_LISTEN`, `WEBHOOK_LISTEN`,
- * `WEBHOOK_CERTIFICATE`.
+ * reached, `/ready` says no. Registries are not waited for: what they said last stands in the cluster. Throws AerakiError:
+ * `KUBERNETES_CONFIG`, `XDS_LISTEN`, `ADMIN_LISTEN`, `WEBHOOK_LISTEN`, `WEBHOOK_CERTIFICATE`, `REGISTRY_OUTPUT`.
  */
 export async function startKubernetesControlPlane(
   options: KubernetesControlPlaneOptions,
@@ -124,6 +140,7 @@ export async function startKubernetesControlPlane(
     const addresses = createAddressWriter({
       client,
       leads,
+      block: options.addressBlock ?? defaultAddressBlock,
       objects: () => store.objects(),
       isWritable: ({ metadata }) =>
         source.objectOf('ServiceEntry', `${metadata.namespace}/${metadata.name}`) !== undefined,
@@ -132,11 +149,16 @@ export async function startKubernetesControlPlane(
 
     closers.push(() => source.close())
     log.info('Reading {server} as {origin} says', { server: client.server, origin: config.origin })
-    await source.start((updates) => {
+    const accept: SourceListener = (updates) => {
       pipeline.accept(updates)
       status.refresh()
       addresses.refresh()
-    })
+    }
+    const running =
+      options.registries === undefined ? undefined : runBridge(options.registries, { ...options, namespace })
+    if (running !== undefined) closers.push(() => running.close())
+    const overlay = running === undefined ? undefined : overlayRegistries(accept)
+    await source.start(overlay?.cluster ?? accept)
     writer.want(generated.objects())
     told = true
     const server = await createAdsServer({ provider: pipeline.output, listen: options.xds })
@@ -157,9 +179,26 @@ export async function startKubernetesControlPlane(
     const elected = election
     closers.push(() => elected.close())
 
-    const view = { identity, election: elected, source, writer, status, addresses, webhook }
+    if (running !== undefined && overlay !== undefined) {
+      const registries = createRegistrySource(running.bridge, running.complete)
+      closers.push(() => registries.close())
+      void registries.start(overlay.registries)
+    }
+
+    const view = {
+      identity,
+      election: elected,
+      source,
+      writer,
+      status,
+      addresses,
+      webhook,
+      serviceEntries: running?.cluster,
+    }
     const more = (): ReturnType<typeof kubernetesMetrics> => kubernetesMetrics(view)
-    admin?.replace([livenessPage, ...createPages({ pipeline, server, more }), kubernetesPage(view)])
+    const pages = createPages({ pipeline, server, more, bridge: running?.bridge })
+    const ofRegistries = running === undefined ? [] : registryPages(running.bridge)
+    admin?.replace([livenessPage, ...pages, kubernetesPage(view), ...ofRegistries])
     const xdsAddress = hostPort(server.address)
     log.info('Serving {server} to proxies on {xds}', { server: client.server, xds: xdsAddress })
     return {
@@ -175,6 +214,7 @@ export async function startKubernetesControlPlane(
         writer: writer.counters,
         status: status.counters,
         addresses: addresses.counters,
+        serviceEntries: running?.cluster?.counters,
         recomputedServices: pipeline.mesh.recomputed,
       }),
       async idle() {

@@ -50,7 +50,7 @@ test('services of registries are objects of the mesh, all of them before the sta
   await source.start((batch) => void updates.push(...batch))
   assert.deepEqual(
     updates.map(({ origin }) => origin),
-    hosts.map((host) => `registry:${host}`),
+    hosts.map((host) => `registry:shop/aeraki-${host.replaceAll('.', '-')}`),
   )
   const [first] = updates
   assert.deepEqual(first?.diagnostics, [])
@@ -66,7 +66,7 @@ test('services of registries are objects of the mesh, all of them before the sta
   }
   await new Promise((resolve) => setTimeout(resolve, 50))
   assert.deepEqual(updates.slice(hosts.length), [
-    { origin: 'registry:org.demo.api0', state: 'removed', objects: [], diagnostics: [] },
+    { origin: 'registry:shop/aeraki-org-demo-api0', state: 'removed', objects: [], diagnostics: [] },
   ])
   await source.close()
   assert.equal(listeners.size, 0)

@@ -7,7 +7,7 @@ export {
   type ServiceChange,
   type ServiceSource,
 } from './bridge/bridge.ts'
-export { type ServiceEntryObject, toServiceEntries } from './bridge/service-entry.ts'
+export { managedBy, type ServiceEntryObject, toServiceEntries } from './bridge/service-entry.ts'
 export {
   type BridgeMetric,
   type BridgeStatus,

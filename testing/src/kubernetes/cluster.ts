@@ -32,8 +32,8 @@ export interface Cluster {
   stop(): Promise<void>
 }
 
-/** `aeraki` is the service account aeraki of istio-system. */
-export type TestUser = 'admin' | 'aeraki'
+/** But for `admin`: the service accounts of istio-system. */
+export type TestUser = 'admin' | 'aeraki' | 'aeraki-registry'
 
 export interface AuditedWrite {
   readonly verb: string
@@ -47,6 +47,7 @@ export interface AuditedWrite {
 const users: Readonly<Record<TestUser, { readonly name: string; readonly groups: string }>> = {
   admin: { name: 'admin', groups: 'system:masters' },
   aeraki: { name: 'system:serviceaccount:istio-system:aeraki', groups: 'system:serviceaccounts' },
+  'aeraki-registry': { name: 'system:serviceaccount:istio-system:aeraki-registry', groups: 'system:serviceaccounts' },
 }
 
 /** Takes some ten seconds. */
@@ -196,7 +197,7 @@ kind: Policy
 omitStages: [RequestReceived]
 rules:
   - level: Metadata
-    users: ['${users.aeraki.name}']
+    users: ['${users.aeraki.name}', '${users['aeraki-registry'].name}']
     verbs: [create, update, patch, delete]
   - level: None
 `

@@ -2,7 +2,7 @@
  * The part of Helm's template language that our chart is written in, so that its manifests can be had without Helm:
  *
  *   action = "{{" [ "- " ] what [ " -" ] "}}"        a dash takes the white space on its side away
- *   what   = path [ " | toJson" ] | "if " path | "range " path | "end"
+ *   what   = path [ " | toJson" ] | "if " [ "not " ] path | "range " path | "end"
  *   path   = ( "." | "$." ) name { "." name }
  *
  * `$.` is the outermost context, `.` that of the innermost `range`. https://helm.sh/docs/chart_template_guide/
@@ -12,7 +12,7 @@ import { AerakiError } from '@aeraki/api/errors'
 type Node =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'value'; readonly path: string; readonly json: boolean }
-  | { readonly kind: 'if' | 'range'; readonly path: string; readonly body: readonly Node[] }
+  | { readonly kind: 'if' | 'if not' | 'range'; readonly path: string; readonly body: readonly Node[] }
 
 interface Context {
   readonly root: unknown
@@ -63,9 +63,10 @@ function parse(tokens: Token[], open: string | undefined): Node[] {
       if (open === undefined) throw wrong('there is an {{ end }} too many')
       return nodes
     }
-    const [, block, path = '', pipe] = /^(?:(if|range) )?(\$?\.[\w.]*)( \| toJson)?$/.exec(token.text) ?? []
+    const [, block, path = '', pipe] = /^(?:(if|if not|range) )?(\$?\.[\w.]*)( \| toJson)?$/.exec(token.text) ?? []
     if (path === '') throw wrong(`{{ ${token.text} }} is not in the part of Helm's language that is understood`)
-    if (block === 'if' || block === 'range') nodes.push({ kind: block, path, body: parse(tokens, token.text) })
+    if (block === 'if' || block === 'if not' || block === 'range')
+      nodes.push({ kind: block, path, body: parse(tokens, token.text) })
     else nodes.push({ kind: 'value', path, json: pipe !== undefined })
   }
 }
@@ -78,7 +79,9 @@ function evaluateOne(node: Node, context: Context): string {
   if (node.kind === 'text') return node.text
   const value = lookUp(node.path, context)
   if (node.kind === 'value') return node.json ? JSON.stringify(value) : String(value)
-  if (node.kind === 'if') return isTrue(value) ? evaluate(node.body, context) : ''
+  if (node.kind === 'if' || node.kind === 'if not') {
+    return isTrue(value) === (node.kind === 'if') ? evaluate(node.body, context) : ''
+  }
   if (!Array.isArray(value)) throw wrong(`${node.path} is no list`)
   return value.map((here: unknown) => evaluate(node.body, { root: context.root, here })).join('')
 }

@@ -43,6 +43,7 @@ export const command: Command = {
     'aeraki control-plane --config my-mesh/',
     'aeraki control-plane --config my-mesh/ --xds 127.0.0.1:0',
     'aeraki control-plane --kubernetes --kubeconfig ~/.kube/config',
+    'aeraki control-plane --kubernetes --registries registries.yaml',
   ],
   async run(args) {
     if (args.flag('kubernetes')) return await runInCluster(NAME, args)

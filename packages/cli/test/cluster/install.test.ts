@@ -23,8 +23,15 @@ const everything = `
 webhook: {enabled: true, caBundle: QUJD, annotations: {a.b/c: d}}
 redisSecrets: [{namespace: redis, names: [auth]}, {namespace: cache, names: [a, b]}]
 gateway: {enabled: true, ports: [{name: tcp-dubbo, port: 20880}], nodeSelector: {disk: ssd}}
+registry: {enabled: true, config: 'registries: []', env: [{name: A, secret: s, key: k}], tlsSecrets: [ca, client]}
 `
-const cases = { defaults: '', everything, 'no disruption budget': 'podDisruptionBudget: {enabled: false}\n' }
+const inControlPlane = everything.replace('registry: {', 'registry: {inControlPlane: true, ')
+const cases = {
+  defaults: '',
+  everything,
+  'registries in the control plane': inControlPlane,
+  'no disruption budget': 'podDisruptionBudget: {enabled: false}\n',
+}
 
 function runHelm(args: readonly string[]): string {
   const { status, stdout, stderr } = spawnSync(helm.path, args, { encoding: 'utf8' })
@@ -89,9 +96,14 @@ describe('Helm', { skip: helm.skip }, () => {
   })
 })
 
-/** To the control plane's account. */
-function isAllowed(cluster: Cluster, verb: string, resource: string, namespace: string): boolean {
-  const account = 'system:serviceaccount:istio-system:aeraki'
+function isAllowed(
+  cluster: Cluster,
+  verb: string,
+  resource: string,
+  namespace: string,
+  name: 'aeraki' | 'aeraki-registry' = 'aeraki',
+): boolean {
+  const account = `system:serviceaccount:istio-system:${name}`
   return cluster.tryKubectl(['auth', 'can-i', verb, resource, '-n', namespace, '--as', account]).status === 0
 }
 
@@ -110,13 +122,13 @@ describe('a cluster', { skip: kubernetes.skip }, () => {
   })
   after(() => cluster.stop())
 
-  test('takes what is installed, without a warning, also a second time', () => {
-    const text = printManifests(loadChart([{ name: 'v', text: everything }]).render('istio-system'), 'yaml')
-    for (const time of ['first', 'second']) {
+  test('takes what is installed, without a warning, also a second time and with other values', () => {
+    for (const values of [everything, everything, inControlPlane, '', everything]) {
+      const text = printManifests(loadChart([{ name: 'v', text: values }]).render('istio-system'), 'yaml')
       const { status, output } = cluster.tryKubectl(['apply', '--server-side', '-f', '-'], text)
       assert.equal(status, 0, output)
       // Such as of the pod security standard "restricted".
-      assert.doesNotMatch(output, /warning/i, time)
+      assert.doesNotMatch(output, /warning/i)
     }
     assert.match(cluster.kubectl(['get', 'deployments', '-n', 'istio-system', '-o', 'name']), /aeraki-gateway/)
   })
@@ -157,5 +169,19 @@ describe('a cluster', { skip: kubernetes.skip }, () => {
     }
     assert.ok(isAllowed(cluster, 'create', 'envoyfilters.networking.istio.io', 'shop'))
     assert.ok(!isAllowed(cluster, 'create', 'pods', 'istio-system'))
+  })
+
+  test('gives the bridge of its own ServiceEntries and its Lease, and nothing more', () => {
+    const may = (verb: string, what: string, namespace = 'redis'): boolean =>
+      isAllowed(cluster, verb, what, namespace, 'aeraki-registry')
+    for (const verb of ['get', 'list', 'watch', 'create', 'patch', 'delete']) {
+      assert.ok(may(verb, 'serviceentries.networking.istio.io'), verb)
+      assert.ok(!may(verb, 'envoyfilters.networking.istio.io'), verb)
+      assert.ok(!may(verb, 'secrets', 'istio-system'), verb)
+    }
+    assert.ok(may('watch', 'namespaces'))
+    assert.ok(may('update', 'leases.coordination.k8s.io/aeraki-registry-leader', 'istio-system'))
+    assert.ok(!may('update', 'leases.coordination.k8s.io/aeraki-leader', 'istio-system'))
+    assert.ok(!isAllowed(cluster, 'delete', 'serviceentries.networking.istio.io', 'redis'))
   })
 })

@@ -2,6 +2,7 @@
 import type { Election, Reflector } from '@aeraki/kubernetes'
 import type { AddressWriter } from '../outputs/kubernetes/addresses.ts'
 import type { StatusWriter } from '../outputs/kubernetes/status.ts'
+import type { ServiceEntryOutput } from '../outputs/kubernetes/service-entries.ts'
 import type { ClusterWriter } from '../outputs/kubernetes/writer.ts'
 import type { KubernetesSource } from '../sources/kubernetes/source.ts'
 import type { WebhookServer } from '../webhook/server.ts'
@@ -16,12 +17,8 @@ export interface KubernetesView {
   readonly status: StatusWriter
   readonly addresses: AddressWriter
   readonly webhook: WebhookServer | undefined
-}
-
-export const livenessPage: Page = {
-  path: '/healthz',
-  about: 'whether the process is alive',
-  answer: () => ({ kind: 'text', body: 'ok\n' }),
+  /** Of registries; undefined where there are none. */
+  readonly serviceEntries: ServiceEntryOutput | undefined
 }
 
 export const notReadyPage: Page = {
@@ -30,7 +27,8 @@ export const notReadyPage: Page = {
   answer: () => ({ kind: 'text', status: 503, body: 'the cluster has not been read yet\n' }),
 }
 
-export function kubernetesPage({ identity, election, source, writer, status, addresses }: KubernetesView): Page {
+export function kubernetesPage(view: KubernetesView): Page {
+  const { identity, election, source, writer, status, addresses, serviceEntries } = view
   return {
     path: '/kubernetes',
     about: 'who leads, what is followed, what was written and what could not be',
@@ -47,12 +45,25 @@ export function kubernetesPage({ identity, election, source, writer, status, add
         })),
         written: { objects: writer.counters, status: status.counters, addresses: addresses.counters },
         failures: Object.fromEntries(writer.failures),
+        ...(serviceEntries === undefined
+          ? {}
+          : {
+              serviceEntriesOfRegistries: {
+                leads: serviceEntries.leads,
+                written: serviceEntries.counters,
+                failures: Object.fromEntries(serviceEntries.failures),
+              },
+            }),
       },
     }),
   }
 }
 
-export function kubernetesMetrics({ election, source, writer, status, addresses, webhook }: KubernetesView): Metric[] {
+export function kubernetesMetrics(view: KubernetesView): Metric[] {
+  const { election, source, writer, status, addresses, webhook, serviceEntries } = view
+  const writers = [writer, ...(serviceEntries === undefined ? [] : [serviceEntries])]
+  const sum = (what: keyof ClusterWriter['counters']): number =>
+    writers.reduce((total, { counters }) => total + counters[what], 0)
   const reflectors = [...source.reflectors, ...writer.reflectors]
   const each = (what: keyof Reflector['counters']): Metric['samples'] => {
     const sums = new Map<string, number>()
@@ -68,24 +79,24 @@ export function kubernetesMetrics({ election, source, writer, status, addresses,
     counter('aeraki_kubernetes_events', 'Events and bookmarks that watches gave.', each('events')),
     counter('aeraki_kubernetes_silent_watches', 'Watches that were given up because nothing came.', each('silences')),
     counter('aeraki_kubernetes_writes', 'Requests that changed an object, by what they did.', [
-      { labels: { what: 'apply' }, value: writer.counters.applied },
-      { labels: { what: 'delete' }, value: writer.counters.deleted },
+      { labels: { what: 'apply' }, value: sum('applied') },
+      { labels: { what: 'delete' }, value: sum('deleted') },
       { labels: { what: 'status' }, value: status.counters.written },
       { labels: { what: 'address' }, value: addresses.counters.given + addresses.counters.moved },
     ]),
     counter('aeraki_kubernetes_repairs', 'Objects written again because somebody had changed them.', [
-      one(writer.counters.repaired),
+      one(sum('repaired')),
     ]),
     counter('aeraki_kubernetes_write_conflicts', 'Writes refused because the object had changed.', [
-      one(writer.counters.conflicts),
+      one(sum('conflicts')),
     ]),
     counter('aeraki_kubernetes_write_failures', 'Writes that failed, by what they were to do.', [
-      { labels: { what: 'object' }, value: writer.counters.failed },
+      { labels: { what: 'object' }, value: sum('failed') },
       { labels: { what: 'status' }, value: status.counters.failed },
       { labels: { what: 'address' }, value: addresses.counters.failed },
     ]),
     gauge('aeraki_kubernetes_unwritten_objects', 'Objects that could not be written so far.', [
-      one(writer.failures.size),
+      one(writers.reduce((total, { failures }) => total + failures.size, 0)),
     ]),
     ...(webhook === undefined
       ? []

@@ -1,11 +1,12 @@
 /** What the admin server shows of the bridge from registries. */
 import { type Bridge, metricsOf, providersOf, statusOf } from '@aeraki/registries'
-import type { Answer, Page } from './server.ts'
+import { type Answer, livenessPage, type Page } from './server.ts'
 import { formatPrometheus, formatText } from './stats.ts'
 
 /** Of `aeraki registry`, which has no control plane beside it. */
 export function bridgePages(bridge: Bridge): readonly Page[] {
   return [
+    livenessPage,
     {
       path: '/ready',
       about: '200 when every registry has been read in full once, else 503 with those that have not',

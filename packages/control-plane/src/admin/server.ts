@@ -22,6 +22,12 @@ export interface AdminServer {
   close(): Promise<void>
 }
 
+export const livenessPage: Page = {
+  path: '/healthz',
+  about: 'whether the process is alive',
+  answer: () => ({ kind: 'text', body: 'ok\n' }),
+}
+
 /** Throws `ADMIN_LISTEN` if the address can't be bound. */
 export async function startAdmin(
   listen: { readonly host: string; readonly port: number },

@@ -1,13 +1,12 @@
 /**
  * Gives ServiceEntries that have no address one, in the object itself: an outbound listener is matched by address and
- * port, and what Istio allocates by itself differs from sidecar to sidecar. The block is beside Istio's own 240.240.0.0/16,
- * so that neither ever gives away the other's.
+ * port, and what Istio allocates by itself differs from sidecar to sidecar. The block is beside Istio's own, so that neither
+ * ever gives away the other's.
  *
  * There is no state but the objects: where the search begins is a hash of namespace and name, and an address that stands
  * in any object is taken. So a restart, a new leader or an object that is made again come to the same address.
  */
 import { createHash } from 'node:crypto'
-import { isIP } from 'node:net'
 import { isKind, isWildcard, keyOf, type LoadedObject, type ObjectOf, protocolOfPort } from '@aeraki/api'
 import { AerakiError } from '@aeraki/api/errors'
 import {
@@ -22,6 +21,7 @@ import {
 } from '@aeraki/kubernetes'
 import { getLogger } from '@logtape/logtape'
 import { compareAge } from '../../mesh/findings.ts'
+import type { AddressBlock } from './address-block.ts'
 import { createWorkQueue } from './work-queue.ts'
 
 const log = getLogger(['aeraki', 'control-plane', 'addresses'])
@@ -41,6 +41,7 @@ export interface AddressWriterOptions {
   readonly objects: () => Iterable<LoadedObject>
   /** False for a ServiceEntry that stands in no object of its own, as one that was made of a Service. */
   readonly isWritable: (entry: ObjectOf<'ServiceEntry'>) => boolean
+  readonly block: AddressBlock
   /** Changes come in bursts. Default 200 ms. */
   readonly debounceMs?: number
 }
@@ -49,11 +50,9 @@ type Entry = ObjectOf<'ServiceEntry'>
 
 /** Not that of other writers of ServiceEntries: apply takes away what a manager no longer says. */
 const fieldManager = 'aeraki-addresses'
-const prefix = '240.241'
-const size = 65_534
 
 export function createAddressWriter(options: AddressWriterOptions): AddressWriter {
-  const { client } = options
+  const { client, block } = options
   const counters = { given: 0, moved: 0, failed: 0 }
   /** Chosen, and not seen in an object yet. */
   const chosen = new Map<string, string>()
@@ -92,7 +91,7 @@ export function createAddressWriter(options: AddressWriterOptions): AddressWrite
   /** Another, older ServiceEntry has its address, as after a copy of the object was applied under another name. */
   function isContested(entry: Entry): boolean {
     return (entry.spec.addresses ?? []).some((address) => {
-      if (!isOurs(address)) return false
+      if (!block.has(address)) return false
       return used.get(address)?.some((other) => other !== entry && compareAge(other, entry) < 0) === true
     })
   }
@@ -139,15 +138,17 @@ export function createAddressWriter(options: AddressWriterOptions): AddressWrite
 
   function choose(key: string): string {
     const taken = new Set(chosen.values())
-    const start = createHash('sha256').update(key).digest().readUInt32BE(0) % size
-    for (let step = 0; step < size; step++) {
-      const index = 1 + ((start + step) % size)
-      const address = `${prefix}.${index >> 8}.${index & 0xff}`
+    const start = createHash('sha256').update(key).digest().readUInt32BE(0) % block.size
+    for (let step = 0; step < block.size; step++) {
+      const address = block.at((start + step) % block.size)
       if (taken.has(address) || used.has(address)) continue
       chosen.set(key, address)
       return address
     }
-    throw new AerakiError('MESH_VIP_EXHAUSTED', `no address is left in ${prefix}.0.0/16 for ${key}`)
+    throw new AerakiError(
+      'MESH_VIP_EXHAUSTED',
+      `no address is left in ${block.text} for ${key}: give another --address-block`,
+    )
   }
 
   return {
@@ -172,8 +173,4 @@ function needsAddress({ spec }: Entry): boolean {
     spec.hosts.every((host) => !isWildcard(host)) &&
     (spec.ports ?? []).some((port) => protocolOfPort(port) !== undefined)
   )
-}
-
-function isOurs(address: string): boolean {
-  return isIP(address) === 4 && address.startsWith(`${prefix}.`)
 }

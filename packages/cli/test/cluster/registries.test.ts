@@ -48,6 +48,19 @@ interface Running {
   page<T>(path: string): Promise<T>
 }
 
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill('SIGTERM')
+  await once(child, 'exit')
+}
+
+async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await condition()); tries++) {
+    assert.ok(tries < 150, `not in time: ${what}`)
+    await sleep(200)
+  }
+}
+
 describe('services of a registry in a cluster', { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'aeraki-registries-'))
   const file = join(folder, 'registries.yaml')
@@ -127,19 +140,6 @@ outputs: {kubernetes: {kubeconfig: "\${TEST_KUBECONFIG}", namespace: istio-syste
     }
     running.push(started)
     return started
-  }
-
-  async function end(child: ChildProcess): Promise<void> {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    child.kill('SIGTERM')
-    await once(child, 'exit')
-  }
-
-  async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-    for (let tries = 0; !(await condition()); tries++) {
-      assert.ok(tries < 150, `not in time: ${what}`)
-      await sleep(200)
-    }
   }
 
   async function serviceOf(of: Running): Promise<Service | undefined> {
@@ -240,8 +240,8 @@ outputs: {kubernetes: {kubeconfig: "\${TEST_KUBECONFIG}", namespace: istio-syste
       cluster.writesOf('aeraki-registry').filter(({ resource }) => resource === 'serviceentries').length
     const byControlPlane = (): number =>
       cluster.writesOf('aeraki').filter(({ resource }) => resource === 'serviceentries').length
-    const [before, beside] = [byBridge(), byControlPlane()]
-    assert.ok(before > 0)
+    const [sofar, beside] = [byBridge(), byControlPlane()]
+    assert.ok(sofar > 0)
     await zookeeperCli(
       registry.port,
       ['10.1.0.2', '10.1.0.3'].map((ip) => `delete ${providerNode(`${ip}:20881`)}`),
@@ -249,14 +249,19 @@ outputs: {kubernetes: {kubeconfig: "\${TEST_KUBECONFIG}", namespace: istio-syste
     await until('its end', () => get('{.metadata.name}') === '')
     await until('its end in the mesh', async () => (await serviceOf(controlPlane)) === undefined)
     await until('the end of its filter', () => !filters().includes(host))
-    assert.ok(byBridge() > before)
+    assert.ok(byBridge() > sofar)
     assert.equal(byControlPlane(), beside)
   })
 
   function leaseHolder(): string {
     return cluster.kubectl([
-      ...['get', 'lease', 'aeraki-registry-leader', '-n', 'istio-system'],
-      ...['-o', 'jsonpath={.spec.holderIdentity}'],
+      'get',
+      'lease',
+      'aeraki-registry-leader',
+      '-n',
+      'istio-system',
+      '-o',
+      'jsonpath={.spec.holderIdentity}',
     ])
   }
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { assert as check, integer, nat, pre, property, record } from 'fast-check'
+import * as fc from 'fast-check'
 import { defaultAddressBlock, parseAddressBlock } from '../src/outputs/kubernetes/address-block.ts'
 
 describe('a block of addresses', () => {
@@ -14,14 +14,14 @@ describe('a block of addresses', () => {
   })
 
   test('has exactly the addresses that it gives', () => {
-    const blocks = record({ bits: integer({ min: 8, max: 28 }), network: nat(2 ** 32 - 1), index: nat() })
-    check(
-      property(blocks, ({ bits, network, index }) => {
+    const blocks = fc.record({ bits: fc.integer({ min: 8, max: 28 }), network: fc.nat(2 ** 32 - 1), index: fc.nat() })
+    fc.assert(
+      fc.property(blocks, ({ bits, network, index }) => {
         const count = 2 ** (32 - bits)
         const first = network - (network % count)
         const dotted = [24, 16, 8, 0].map((shift) => Math.floor(first / 2 ** shift) % 256).join('.')
         const parsed = parseAddressBlock(`${dotted}/${bits}`)
-        pre(parsed.kind === 'block')
+        fc.pre(parsed.kind === 'block')
         assert.equal(parsed.block.size, count - 2)
         assert.ok(parsed.block.has(parsed.block.at(index % parsed.block.size)))
         assert.ok(!parsed.block.has(dotted))

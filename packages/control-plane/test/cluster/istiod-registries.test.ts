@@ -102,7 +102,9 @@ describe(
         const paths = ['/dubbo', '/dubbo/org.demo.Api', '/dubbo/org.demo.Api/providers', provider('10.1.0.1')]
         await zookeeperCli(registry.port, [...paths.map((path) => `create ${path}`), 'create /dubbo/org.demo.Other'])
         const config = {
-          ...{ namespace: 'shop', grace: '5s', massGrace: '5s' },
+          namespace: 'shop',
+          grace: '5s',
+          massGrace: '5s',
           registries: [{ type: 'zookeeper', servers: [`127.0.0.1:${registry.port}`], sessionTimeout: '3s' }],
         }
         const [configDir, stateFile] = [folderOf(t), join(folderOf(t), 'state.json')]

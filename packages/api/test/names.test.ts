@@ -90,7 +90,7 @@ describe('hosts', () => {
     assert.equal(expandHost('orders', 'shop'), 'orders.shop.svc.cluster.local')
     assert.equal(expandHost('orders.shop', 'x'), 'orders.shop')
     assert.equal(expandHost('*', 'x'), '*')
-    assert.equal(expandHost('orders', 'shop', 'mesh.local'), 'orders.shop.mesh.local')
+    assert.equal(expandHost('orders', 'shop', 'mesh.local'), 'orders.shop.svc.mesh.local')
   })
 
   test('a wildcard covers what is under it, at any depth, and not itself without label', () => {

@@ -85,6 +85,11 @@ describe('mistakes on the command line', () => {
       ['control-plane', '--kubernetes', '--address-block', '240.240.0.0/16'],
       /--address-block "240\.240\.0\.0\/16" overlaps Istio's own/,
     ],
+    [
+      'a domain of a cluster that is none is told',
+      ['control-plane', '--kubernetes', '--cluster-domain', 'svc.cluster.local'],
+      /--cluster-domain "svc\.cluster\.local" is no domain/,
+    ],
     ['a missing operand is told', ['validate'], /give the files or folders/],
     ['a missing option is told', ['control-plane'], /--config DIR/],
     [

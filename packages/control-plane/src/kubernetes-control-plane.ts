@@ -45,6 +45,8 @@ export interface KubernetesControlPlaneOptions {
   readonly namespace?: string | undefined
   /** Where EnvoyFilters for everybody go, and whose DestinationRules count for everybody. Default `istio-system`. */
   readonly rootNamespace?: string | undefined
+  /** Of the names of Kubernetes services. Default `cluster.local`. */
+  readonly clusterDomain?: string | undefined
   /** Out of which ServiceEntries are given addresses. Default 240.241.0.0/16. */
   readonly addressBlock?: AddressBlock | undefined
   /** How routes come to the sidecars. Default: inline. */
@@ -105,12 +107,13 @@ export async function startKubernetesControlPlane(
   const pipeline = createPipeline({
     vips: createVipAllocator(),
     rootNamespace,
+    clusterDomain: options.clusterDomain,
     saveVips() {},
     // Istio's sidecars know those that stand in the objects.
     allocatedAddresses: false,
     istioDelivery: options.istioDelivery,
   })
-  const source = createKubernetesSource({ client, timing })
+  const source = createKubernetesSource({ client, timing, domain: options.clusterDomain })
   let election: Election | undefined
   const leads = (): boolean => election?.leads === true
   const closers: (() => Promise<void>)[] = [async () => client.close()]

@@ -38,6 +38,8 @@ export interface Pipeline {
 export interface PipelineOptions {
   readonly vips: VipAllocator
   readonly rootNamespace: string
+  /** Of the names of Kubernetes services. Default `cluster.local`. */
+  readonly clusterDomain?: string | undefined
   /** Called before the output tells anyone of addresses that were given. */
   readonly saveVips: () => void
   /** Whether stock Envoys know the addresses that are given here: only those that are served by us do. Default true. */
@@ -53,7 +55,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const { vips, rootNamespace, saveVips, allocatedAddresses = true, delivery = { kind: 'ads' } } = options
   const istioDelivery = options.istioDelivery ?? { kind: 'inline' }
   const store = createStore()
-  const mesh = createMesh(vips, rootNamespace)
+  const mesh = createMesh(vips, rootNamespace, options.clusterDomain)
   const filters = createUserFilters(rootNamespace)
   const output = createAdsOutput({
     mesh,

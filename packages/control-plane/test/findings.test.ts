@@ -200,3 +200,20 @@ describe('services that cannot be reached', () => {
     assert.deepEqual(saidOf(leadingTo(`{host: ${host}, port: {number: 9}}`)), ['MESH_UNKNOWN_PORT spec'])
   })
 })
+
+test("a short host in a rule is a service of the cluster's own domain", () => {
+  const rules =
+    istio('VirtualService', '{hosts: [orders], http: [{route: [{destination: {host: orders, subset: v1}}]}]}') +
+    istio('DestinationRule', '{host: orders, subsets: [{name: v1, labels: {version: v1}}]}')
+  for (const [clusterDomain, expected] of [
+    ['mesh.test', []],
+    ['cluster.local', ['spec.hosts[0]', 'spec.host'].map((field) => `MESH_UNKNOWN_HOST ${field}`)],
+  ] as const) {
+    const mesh = createTestMesh({ clusterDomain })
+    const full = 'orders.default.svc.mesh.test'
+    mesh.write('a.yaml', serviceEntry({ host: full, port: 'tcp-metaprotocol-dubbo', addresses: ['240.0.0.1'] }) + rules)
+    assert.deepEqual(said(mesh), expected)
+    const filters = JSON.stringify(mesh.generated().objects())
+    assert.equal(filters.includes(`outbound|20880|v1|${full}`), clusterDomain === 'mesh.test')
+  }
+})

@@ -1,6 +1,7 @@
 /** Host names of services: short names, wildcards, and which host means which service, as Istio has them. */
 
-const defaultDomain = 'svc.cluster.local'
+/** Of the names of Kubernetes services, unless the cluster has another one. */
+export const defaultClusterDomain = 'cluster.local'
 
 /** Names of hosts are equal whatever their case, and with or without the dot at the end: this is the one to compare. */
 export function canonicalHost(host: string): string {
@@ -12,9 +13,10 @@ export function canonicalHost(host: string): string {
  * The full name, canonical, of a host written in an object of a namespace: a name without a dot is a service of that namespace; `*`
  * and everything with a dot stay as they are.
  */
-export function expandHost(host: string, namespace: string, domain = defaultDomain): string {
+export function expandHost(host: string, namespace: string, clusterDomain = defaultClusterDomain): string {
   const name = canonicalHost(host)
   if (name === '*' || host.includes('.')) return name
+  const domain = `svc.${clusterDomain}`
   return namespace === '' ? `${name}.${domain}` : `${name}.${namespace}.${domain}`
 }
 

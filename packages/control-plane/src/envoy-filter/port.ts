@@ -1,5 +1,5 @@
 /** A port of a service as a protocol's Envoy side wants it: routes with clusters in the place of hosts, and policies. */
-import { canonicalHost, expandHost, type Kind } from '@aeraki/api'
+import { canonicalHost, type Kind } from '@aeraki/api'
 import type {
   EnvoyDestination,
   EnvoyPort,
@@ -57,10 +57,11 @@ export function envoyPort(input: PortInput): EnvoyPort {
     idleTimeoutMs: policy.connectionPool?.idleTimeoutMs,
     upstream: upstreamOf(input, policy),
     policies<K extends Kind>(kind: K, of = host) {
-      const full = expandHost(of, namespace)
+      const full = mesh.inputs.fullName(of, namespace)
       for (const fact of policyFacts(kind, namespace, full)) facts.add(fact)
       return mesh.inputs.policiesOf(kind, namespace, full)
     },
+    fullName: (of) => mesh.inputs.fullName(of, namespace),
     resolve: (destination) => resolve(destination, input),
     secret(name) {
       facts.add(`secret:${namespace}/${name}`)
@@ -114,7 +115,7 @@ function resolve(
   { mesh, service, port: called, facts }: PortInput,
 ): string | undefined {
   const written = canonicalHost(host)
-  for (const name of new Set([written, expandHost(host, service.namespace)])) {
+  for (const name of new Set([written, mesh.inputs.fullName(host, service.namespace)])) {
     facts.add(`host:${name}`)
     const services = mesh.servicesOfHost(name)
     const found = services.find(({ namespace }) => namespace === service.namespace) ?? services[0]

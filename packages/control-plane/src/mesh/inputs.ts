@@ -60,6 +60,8 @@ export interface MeshInputs {
   /** By namespace and name. */
   gateways(): readonly ObjectOf<'Gateway'>[]
   objectOf(kind: string, namespace: string, name: string): LoadedObject | undefined
+  /** The full name of a host that an object of the namespace names; see expandHost. */
+  fullName(host: string, namespace: string): string
   /** What converting the objects had to say. */
   reports(): Report[]
 }
@@ -74,7 +76,8 @@ export function patternFacts(prefix: 'routing' | 'destination', host: string): s
   return patternsFor(host).map((pattern) => `${prefix}:${pattern}`)
 }
 
-export function createMeshInputs(): MeshInputs {
+/** @param clusterDomain of the names of Kubernetes services */
+export function createMeshInputs(clusterDomain: string): MeshInputs {
   const objects = new Map<string, LoadedObject>()
   const reports = new Map<string, readonly Report[]>()
   const entries = new Index<Entry>()
@@ -93,6 +96,11 @@ export function createMeshInputs(): MeshInputs {
   const gateways = new Map<string, ObjectOf<'Gateway'>>()
   const gatewayRouters = new Index<ObjectOf<'MetaRouter'>>()
   const policies = new Index<LoadedObject>()
+
+  /** A short name means the ServiceEntry host as written, or the Kubernetes service of the rule's namespace. */
+  function spellings(host: string, namespace: string): Set<string> {
+    return new Set([canonicalHost(host), expandHost(host, namespace, clusterDomain)])
+  }
 
   function change(id: string, object: LoadedObject, present: boolean): Touched {
     const facts = new Set<string>()
@@ -176,6 +184,13 @@ export function createMeshInputs(): MeshInputs {
     return { facts, services }
   }
 
+  /** A policy without a field `host` is for every host of its namespace. */
+  function policyHosts({ spec, metadata: { namespace } }: LoadedObject): readonly string[] {
+    if (!('host' in spec)) return ['']
+    const named = typeof spec.host === 'string' ? [spec.host] : spec.host
+    return [...new Set(named.flatMap((host) => [...spellings(host, namespace)]))]
+  }
+
   function rulesFor<T>(index: Index<Converted<T>>, host: string): (T & { wildcardRank: number })[] {
     const found = new Map<LoadedObject, T & { wildcardRank: number }>()
     for (const [wildcardRank, pattern] of patternsFor(host).entries()) {
@@ -249,6 +264,7 @@ export function createMeshInputs(): MeshInputs {
         .toSorted(compareAge),
     codecOf: (protocol) => protocols.get(protocol).toSorted(compareAge)[0]?.spec.codec,
     gateways: () => [...gateways].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, gateway]) => gateway),
+    fullName: (host, namespace) => expandHost(host, namespace, clusterDomain),
     objectOf: (kind, namespace, name) => objects.get(keyOf({ kind, metadata: { namespace, name } })),
     reports: () => [...[...reports.values()].flat(), ...rulesOfNobody()],
   }
@@ -261,13 +277,6 @@ function policyKeys(kind: Kind, namespace: string, host: string): string[] {
 
 export function policyFacts(kind: Kind, namespace: string, host: string): string[] {
   return policyKeys(kind, namespace, host).map((key) => `policy:${key}`)
-}
-
-/** A policy without a field `host` is for every host of its namespace. */
-function policyHosts({ spec, metadata: { namespace } }: LoadedObject): readonly string[] {
-  if (!('host' in spec)) return ['']
-  const hosts = typeof spec.host === 'string' ? [spec.host] : spec.host
-  return [...new Set(hosts.flatMap((host) => [...spellings(host, namespace)]))]
 }
 
 const policyKinds: ReadonlySet<Kind> = new Set(envoyProtocols.flatMap((protocol) => protocol.policyKinds))
@@ -320,9 +329,4 @@ class Index<T> {
 
 function labelKey(namespace: string, [label, value]: [string, string]): string {
   return `${namespace}/${label}=${value}`
-}
-
-/** A short name means the ServiceEntry host as written, or the Kubernetes service of the rule's namespace. */
-function spellings(host: string, namespace: string): Set<string> {
-  return new Set([canonicalHost(host), expandHost(host, namespace)])
 }

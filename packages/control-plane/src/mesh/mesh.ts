@@ -3,7 +3,7 @@
  * resources may have changed. Everything is synchronous; between two calls of `apply` it does not change.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { type Diagnostic, isKind, type LoadedObject, type ObjectOf } from '@aeraki/api'
+import { defaultClusterDomain, type Diagnostic, isKind, type LoadedObject, type ObjectOf } from '@aeraki/api'
 import type { VipAllocator } from '../vip/allocator.ts'
 import { createDependencies } from './dependencies.ts'
 import { diagnosticOf, type Report } from './findings.ts'
@@ -22,7 +22,10 @@ export interface Mesh {
   /** The oldest ServiceEntry that speaks of it. */
   entryOf(key: ServiceKey): ObjectOf<'ServiceEntry'> | undefined
   /** What it is made from, for those who make more of it. Who reads it notes the fact and looks for it in `MeshChange`. */
-  readonly inputs: Pick<MeshInputs, 'routerFor' | 'routersOfGateway' | 'gateways' | 'policiesOf' | 'objectOf'>
+  readonly inputs: Pick<
+    MeshInputs,
+    'routerFor' | 'routersOfGateway' | 'gateways' | 'policiesOf' | 'objectOf' | 'fullName'
+  >
   /** What is to be said of objects that are valid in themselves. */
   reports(): Report[]
   /** With the place where the object stands now. */
@@ -55,8 +58,8 @@ export type ServicePart = 'shape' | 'endpoints' | 'policies' | 'routing'
 
 const allParts: ReadonlySet<ServicePart> = new Set(['shape', 'endpoints', 'policies', 'routing'])
 
-export function createMesh(vips: VipAllocator, rootNamespace: string): Mesh {
-  const inputs = createMeshInputs()
+export function createMesh(vips: VipAllocator, rootNamespace: string, clusterDomain = defaultClusterDomain): Mesh {
+  const inputs = createMeshInputs(clusterDomain)
   const built = new Map<ServiceKey, BuiltService>()
   const byHost = new Map<string, Service[]>()
   const dependencies = createDependencies<ServiceKey>()

@@ -1,6 +1,6 @@
 /** Builds one service from the objects that speak of it, and notes which facts it looked at. */
 import { isIP } from 'node:net'
-import { AerakiError, canonicalHost, expandHost, type ObjectOf } from '@aeraki/api'
+import { AerakiError, canonicalHost, type ObjectOf } from '@aeraki/api'
 import type { VipAllocator } from '../vip/allocator.ts'
 import { createReporter, originOf, type Report, visibilityOf } from './findings.ts'
 import { endpointsOf, isDns, portsOf, workloadLabelsOf } from './from-service-entry.ts'
@@ -261,5 +261,5 @@ function resolved(rule: RoutingRule, ownHost: string, inputs: MeshInputs, facts:
 function wholeName(host: string, namespace: string, inputs: MeshInputs, facts: Set<string>): string {
   if (host.includes('.')) return host
   facts.add(`host:${host}`)
-  return inputs.entriesOfHost(host).length > 0 ? host : expandHost(host, namespace)
+  return inputs.entriesOfHost(host).length > 0 ? host : inputs.fullName(host, namespace)
 }

@@ -34,13 +34,15 @@ export interface NodeOptions {
 export interface MeshOptions {
   readonly vips?: VipAllocator
   readonly delivery?: RouteDelivery
+  readonly clusterDomain?: string
 }
 
-export function createTestMesh({ vips = createVipAllocator(), delivery }: MeshOptions = {}): TestMesh {
+export function createTestMesh({ vips = createVipAllocator(), delivery, clusterDomain }: MeshOptions = {}): TestMesh {
   const pipeline = createPipeline({
     vips,
     rootNamespace: 'istio-system',
     saveVips: () => {},
+    clusterDomain,
     ...(delivery === undefined ? {} : { delivery }),
   })
   return Object.assign(Object.create(pipeline) as Pipeline, {

@@ -59,6 +59,8 @@ export interface EnvoyPort {
   readonly upstream: EnvoyUpstream
   /** Of the service's namespace, for the host (default: the service's own) or for none in particular; oldest first. */
   policies<K extends Kind>(kind: K, host?: string): readonly ObjectOf<K>[]
+  /** Of a host that a policy names; it may be short. */
+  fullName(host: string): string
   /**
    * The outbound cluster of a destination that a policy names: hosts may be short, a port that is not given is the host's
    * only one, else the one of the same number as this port. Undefined: no ServiceEntry has this host, or this port.

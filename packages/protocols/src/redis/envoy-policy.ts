@@ -1,5 +1,5 @@
 /** Which RedisService or RedisDestination is a service's: the oldest of its namespace that names the host. */
-import { expandHost, type LoadedObject } from '@aeraki/api'
+import type { LoadedObject } from '@aeraki/api'
 import type { EnvoyPort, ObjectRef } from '../envoy/contract.ts'
 
 /** Reports the others that name it, too. */
@@ -9,10 +9,8 @@ export function onlyFor<P extends Pick<LoadedObject, 'kind' | 'metadata'>>(
   hostsOf: (policy: P) => readonly string[],
   field: string,
 ): P | undefined {
-  const own = expandHost(port.host, port.namespace)
-  const [first, ...others] = policies.filter((policy) =>
-    hostsOf(policy).some((host) => expandHost(host, port.namespace) === own),
-  )
+  const own = port.fullName(port.host)
+  const [first, ...others] = policies.filter((policy) => hostsOf(policy).some((host) => port.fullName(host) === own))
   if (first === undefined) return undefined
   for (const other of others) {
     port.report(refOf(other), {

@@ -1,5 +1,5 @@
 /** Rules of a RedisService as prefix routes: Envoy takes the longest prefix of a key, whatever their order. */
-import { expandHost, type ObjectOf, type RedisRoute, type RedisRouteDestination } from '@aeraki/api'
+import type { ObjectOf, RedisRoute, RedisRouteDestination } from '@aeraki/api'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type {
   RedisProxy_PrefixRoutes_Route_RequestMirrorPolicySchema,
@@ -66,7 +66,7 @@ function unreachable(
   field: string,
 ): string {
   reportMissing(port, service, to, field, 'commands for these keys get an error')
-  return `outbound|${to.port ?? port.number}||${expandHost(to.host, port.namespace)}`
+  return `outbound|${to.port ?? port.number}||${port.fullName(to.host)}`
 }
 
 function reportMissing(

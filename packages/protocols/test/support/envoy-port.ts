@@ -1,5 +1,5 @@
 /** Ports of services as the control plane would give them to a translation, and what was reported of them. */
-import type { Kind, LoadedObject, ObjectOf } from '@aeraki/api'
+import { expandHost, type Kind, type LoadedObject, type ObjectOf } from '@aeraki/api'
 import type { EnvoyFinding, EnvoyPort, EnvoyRoute, ObjectRef } from '../../src/envoy/contract.ts'
 
 export interface TestPort extends EnvoyPort {
@@ -35,6 +35,7 @@ export function testPort({ objects = [], secrets = {}, gone = [], ...fields }: T
     upstream: { hasLoadBalancer: false, tls: undefined, endpoints: [] },
     policies: <K extends Kind>(kind: K): readonly ObjectOf<K>[] =>
       objects.filter((object): object is LoadedObject & ObjectOf<K> => object.kind === kind),
+    fullName: (of) => expandHost(of, 'shop'),
     resolve: ({ host: to, port = number, subset = '' }) => `outbound|${port}|${subset}|${to}`,
     secret(name) {
       const entries = secrets[name]

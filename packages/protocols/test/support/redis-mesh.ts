@@ -40,6 +40,7 @@ export async function startRedisMesh({ services, yaml, tls, secrets = {} }: Redi
         tls,
         endpoints: servers.map((number) => ({ address: '127.0.0.1', port: number })),
       },
+      fullName: (of) => of,
       resolve: ({ host: to, port: number = 6379 }) => (to in services ? `outbound|${number}||${to}` : undefined),
     })
     clusters.set(port.cluster, baseCluster(port.cluster, servers))

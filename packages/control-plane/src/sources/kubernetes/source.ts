@@ -3,7 +3,7 @@
  * origin of its own. What the API server does not tell for a while (it is down, a watch broke, a right was taken away)
  * stays as it was last told.
  */
-import { allKinds, type Kind, type LoadedObject } from '@aeraki/api'
+import { allKinds, defaultClusterDomain, type Kind, type LoadedObject } from '@aeraki/api'
 import {
   core,
   type KubernetesClient,
@@ -26,7 +26,7 @@ import { createServices } from './services.ts'
 export interface KubernetesSourceOptions {
   readonly client: KubernetesClient
   /** Of the hosts of Kubernetes services. Default `cluster.local`. */
-  readonly domain?: string
+  readonly domain?: string | undefined
   /** How long it must be quiet before changes are told. Default 20 ms; never put off for more than 10 times that. */
   readonly debounceMs?: number
   readonly timing?: Partial<ReflectorTiming>
@@ -50,7 +50,7 @@ const followed = allKinds().filter(({ kind }) => kind !== 'EnvoyFilter' && kind 
 const secretsPatienceMs = 10_000
 
 export function createKubernetesSource(options: KubernetesSourceOptions): KubernetesSource {
-  const { client, domain = 'cluster.local', debounceMs = 20, timing = {} } = options
+  const { client, domain = defaultClusterDomain, debounceMs = 20, timing = {} } = options
   const raw = new Map<Kind, Map<string, KubernetesObject>>(followed.map(({ kind }) => [kind, new Map()]))
   const namespaces = new Set<string>()
   const reflectors: Reflector[] = []

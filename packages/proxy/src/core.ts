@@ -11,6 +11,8 @@ import type { TimerWheel } from './turn/timer-wheel.ts'
 /** What every part of one runtime shares. */
 export interface Core {
   readonly io: Io
+  /** Other data paths of this process listen on the same addresses. */
+  readonly reusePort: boolean
   readonly limits: ProxyLimits
   readonly clock: Clock
   /** For requests: 10 ms late at most. */

@@ -6,6 +6,7 @@ import type { ClusterConfig, EndpointsConfig, ListenerConfig, RouteTableConfig }
 import type { Core } from './core.ts'
 import { Dispatcher } from './exchange/dispatcher.ts'
 import { Exchanges } from './exchange/exchanges.ts'
+import type { InterceptSockets } from './intercept/sockets.ts'
 import type { Connection, ConnectionHandler, Io } from './io/io.ts'
 import { selectIo } from './io/select.ts'
 import { defaultProxyLimits, type ProxyLimits } from './limits.ts'
@@ -24,6 +25,8 @@ import { TimerWheel } from './turn/timer-wheel.ts'
 export interface RuntimeOptions {
   /** Default: the driver for what the process runs on. */
   readonly io?: Io
+  /** Other data paths of this process are to listen on the same addresses. Default: false. */
+  readonly reusePort?: boolean
   readonly limits?: Partial<ProxyLimits>
   /** Default: the catalogue of `@aeraki/protocols`. */
   readonly protocol?: (name: string) => Protocol | undefined
@@ -31,9 +34,14 @@ export interface RuntimeOptions {
   readonly random?: () => number
 }
 
-/** A runtime that has its statistics. */
+/** A data path in this thread. */
 export interface RealRuntime extends Runtime {
   readonly stats: StatsRegistry
+  /**
+   * Serves a connection that somebody else has accepted, as if this listener had: the same filter configuration, limits
+   * and counters. Undefined: there is no listener of this name.
+   */
+  accept(listener: string, connection: Connection): ConnectionHandler | undefined
 }
 
 export function createRuntime(options: RuntimeOptions = {}): RealRuntime {
@@ -60,6 +68,7 @@ class DataPath implements RealRuntime {
     const clock = new Clock()
     const parts = {
       io: options.io ?? selectIo(),
+      reusePort: options.reusePort ?? false,
       limits: { ...defaultProxyLimits, ...options.limits },
       clock,
       requestTimers: new TimerWheel(clock, 10),
@@ -144,6 +153,22 @@ class DataPath implements RealRuntime {
 
   accept(listener: string, connection: Connection): ConnectionHandler | undefined {
     return this.#listeners.get(listener)?.accept(connection)
+  }
+
+  async intercept(port: number): Promise<InterceptSockets> {
+    // Few proxies intercept: the others don't load it.
+    const [{ openInterceptSockets }, { originalDestination }] = await Promise.all([
+      import('./intercept/sockets.ts'),
+      import('./intercept/original-destination.ts'),
+    ])
+    const { io, reusePort } = this.#core
+    return openInterceptSockets({
+      io,
+      port,
+      reusePort,
+      originalDestination: await originalDestination(),
+      accept: (listener, connection) => this.accept(listener, connection),
+    })
   }
 
   snapshot(): RuntimeSnapshot {

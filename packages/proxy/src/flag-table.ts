@@ -30,6 +30,11 @@ export const proxyFlags: readonly ProxyFlag[] = [
     help: '/ready and /stats/prometheus alone, for probes and Prometheus; default: nowhere but on the admin pages',
   },
   {
+    name: 'concurrency',
+    value: 'N',
+    help: 'workers, each with a thread of its own; "auto" or 0: one per core that the process may use; default 1',
+  },
+  {
     name: 'intercept',
     value: 'PORT',
     help: 'redirects connections to VIPs to this port of the proxy (iptables, root)',

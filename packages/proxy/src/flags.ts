@@ -1,6 +1,7 @@
 /** The proxy's command line. */
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
 import { AerakiError } from '@aeraki/api/errors'
+import { parseConcurrency } from './concurrency.ts'
 import { bootstrapFromFlags, type Bootstrap } from './config/bootstrap.ts'
 import { loadBootstrap } from './config/bootstrap-file.ts'
 import type { Address } from './config/model.ts'
@@ -13,6 +14,7 @@ export type Flags =
       readonly bootstrap: Bootstrap
       readonly logLevel: string
       readonly drainMs: number
+      readonly concurrency: number
       readonly intercept: number | undefined
       readonly statusAddress: Address | undefined
     }
@@ -43,6 +45,7 @@ export function parseFlags(args: readonly string[]): Flags {
     statusAddress: status === undefined ? undefined : address('status-address', status),
     intercept: intercept === undefined ? undefined : Number(intercept),
     bootstrap: bootstrapOf(values),
+    concurrency: parseConcurrency(values.get('concurrency') ?? '1'),
     logLevel: values.get('log-level') ?? 'info',
     drainMs: Number(drain) * 1000,
   }

@@ -22,15 +22,22 @@ async function main(args: readonly string[]): Promise<void> {
   }
   const logLevels = new LogLevels(flags.logLevel)
   const bun = process.versions['bun']
-  log.info('aeraki proxy on {runtime}, process {pid}', {
+  const { bootstrap, intercept, statusAddress, concurrency } = flags
+  log.info('aeraki proxy on {runtime}, process {pid}, {workers}', {
     runtime: bun === undefined ? `Node ${process.versions.node}` : `Bun ${bun}`,
     pid: process.pid,
+    workers: concurrency === 1 ? 'one worker' : `${concurrency} workers`,
   })
-  const { bootstrap, intercept, statusAddress } = flags
-  const starting = startProxy({ bootstrap, logLevels, intercept, statusAddress })
+  const starting = startProxy({ bootstrap, logLevels, intercept, statusAddress, concurrency, onFailure: fail })
   // Before it has started: its admin pages answer earlier than that, and whoever sees them may end it.
   stopOnSignals(starting, flags.drainMs)
   await starting
+}
+
+/** With a worker gone half of the connections are: whoever supervises this process is to start a whole proxy. */
+function fail(error: AerakiError): void {
+  log.fatal('{code}: {reason}', { code: error.code, reason: error.message })
+  process.exit(1)
 }
 
 /** The first signal drains, the second one ends the process at once. */

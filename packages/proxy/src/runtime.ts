@@ -3,7 +3,7 @@
  * objects; the data path side swaps them under live connections. Both sides are tested against this contract.
  */
 import type { ClusterConfig, EndpointsConfig, ListenerConfig, RouteTableConfig } from './config/model.ts'
-import type { Connection, ConnectionHandler } from './io/io.ts'
+import type { InterceptSockets } from './intercept/sockets.ts'
 
 export interface Runtime {
   /**
@@ -24,12 +24,23 @@ export interface Runtime {
   setEndpoints(endpoints: EndpointsConfig): void
   removeEndpoints(name: string): void
   /**
-   * Serves a connection that somebody else has accepted (transparent interception), as if this listener had: the same
-   * filter configuration, limits and counters. Undefined: there is no listener of this name.
+   * Opens a port of loopback for connections that the kernel has redirected (transparent interception): each is served
+   * as if the listener it was meant for had accepted it. Port 0 picks one. Rejects with `AerakiError`
+   * PROXY_INTERCEPT_UNAVAILABLE or PROXY_INTERCEPT_FAILED.
    */
-  accept(listener: string, connection: Connection): ConnectionHandler | undefined
+  intercept(port: number): Promise<InterceptSockets>
+  /**
+   * Resolves when everything that was called before is in force in all workers, except for listeners, which have
+   * promises of their own. Undefined: calls take effect at once.
+   */
+  applied?(): Promise<void>
   /** For the admin pages. */
   snapshot(): RuntimeSnapshot
+  /**
+   * Asks the workers for what `snapshot` and `stats` show: without it they show connections, requests and statistics as
+   * of the last time. Waits 2 s at most. Undefined: they are always up to date.
+   */
+  refresh?(): Promise<void>
   /** What `/stats` shows. Every real runtime has it; optional so that fakes in tests need none. */
   readonly stats?: StatsSource
   /** Stops accepting, waits for requests in flight up to `graceMs`, closes everything. */

@@ -3,19 +3,18 @@
  * together. The process around it (flags, log sinks, signals) is main.ts.
  */
 import { getLogger } from '@logtape/logtape'
+import type { AerakiError } from '@aeraki/api/errors'
 import type { AdsClient, AdsClientOptions } from '@aeraki/xds'
 import type { AdminContext } from './admin/context.ts'
 import type { Admin } from './admin/server.ts'
+import { checkConcurrency } from './concurrency.ts'
 import type { Bootstrap } from './config/bootstrap.ts'
 import { Configuration, type ConfigurationOptions } from './config/configuration.ts'
 import { formatAddress } from './config/from-common.ts'
 import type { Address } from './config/model.ts'
 import { ResourceLog } from './config/resource-log.ts'
 import { Subscriptions } from './config/subscriptions.ts'
-import { createRuntime } from './create-runtime.ts'
-import { Interceptor } from './intercept/interceptor.ts'
-import { originalDestination } from './intercept/original-destination.ts'
-import { selectIo } from './io/select.ts'
+import type { Interceptor } from './intercept/interceptor.ts'
 import type { LogLevels } from './log-levels.ts'
 import type { ListenerSnapshot, Runtime } from './runtime.ts'
 
@@ -27,6 +26,16 @@ export interface ProxyOptions {
   readonly configuration?: ConfigurationOptions
   /** Port of transparent interception; 0 picks one. Undefined: none. Needs iptables, and root or CAP_NET_ADMIN. */
   readonly intercept?: number | undefined
+  /**
+   * Workers, each with a thread and a data path of its own. Default 1: none, the data path is in this thread. More need
+   * Linux, and Bun or Node 22.12, 23.1 or later.
+   */
+  readonly concurrency?: number | undefined
+  /**
+   * A worker has failed: `AerakiError` PROXY_WORKER_FAILED. Its connections are lost, and the proxy is to be ended.
+   * Default: thrown where nobody catches it.
+   */
+  readonly onFailure?: ((error: AerakiError) => void) | undefined
   /** Where `/ready` and `/stats/prometheus` are for everybody to see. Undefined: nowhere. */
   readonly statusAddress?: Address | undefined
   /** For tests. */
@@ -52,12 +61,12 @@ export interface RunningProxy {
 const log = getLogger(['aeraki', 'proxy'])
 
 /**
- * Rejects with `AerakiError` PROXY_ADMIN_BIND_FAILED, PROXY_INTERCEPT_UNAVAILABLE or PROXY_INTERCEPT_FAILED. Listeners
- * that can't be opened are tried again, not rejected.
+ * Rejects with `AerakiError` PROXY_ADMIN_BIND_FAILED, PROXY_INTERCEPT_UNAVAILABLE, PROXY_INTERCEPT_FAILED,
+ * PROXY_CONCURRENCY_UNSUPPORTED or PROXY_WORKER_FAILED. Listeners that can't be opened are tried again, not rejected.
  */
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const { bootstrap } = options
-  const proxy = new Proxy(options, options.runtime ?? createRuntime())
+  const proxy = new Proxy(options, options.runtime ?? (await makeRuntime(options)))
   try {
     if (bootstrap.adminAddress !== undefined) await proxy.startAdmin(bootstrap.adminAddress)
     if (options.statusAddress !== undefined) await proxy.startStatus(options.statusAddress)
@@ -68,6 +77,19 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   }
   await proxy.start()
   return proxy
+}
+
+/** One data path in this thread, or several in threads of their own; what is not needed is not loaded. */
+async function makeRuntime({ concurrency = 1, onFailure = throwOutside }: ProxyOptions): Promise<Runtime> {
+  if (concurrency <= 1) return (await import('./create-runtime.ts')).createRuntime()
+  checkConcurrency(concurrency)
+  return (await import('./workers/workers-runtime.ts')).startWorkers({ count: concurrency, onFailure })
+}
+
+function throwOutside(error: AerakiError): void {
+  queueMicrotask(() => {
+    throw error
+  })
 }
 
 class Proxy implements RunningProxy {
@@ -137,6 +159,7 @@ class Proxy implements RunningProxy {
     return {
       bootstrap,
       logLevels,
+      concurrency: this.#options.concurrency ?? 1,
       runtime: this.runtime,
       resources: this.#resources,
       startedAt: this.#startedAt,
@@ -148,12 +171,9 @@ class Proxy implements RunningProxy {
   }
 
   async startInterception(port: number): Promise<void> {
-    this.#interceptor = await Interceptor.start({
-      io: selectIo(),
-      runtime: this.runtime,
-      port,
-      originalDestination: await originalDestination(),
-    })
+    const { Interceptor } = await import('./intercept/interceptor.ts')
+    const { runtime } = this
+    this.#interceptor = await Interceptor.start({ runtime, sockets: await runtime.intercept(port) })
   }
 
   async start(): Promise<void> {

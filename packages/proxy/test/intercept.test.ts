@@ -6,6 +6,7 @@ import { listenerFromXds } from '../src/config/from-listener.ts'
 import type { Address } from '../src/config/model.ts'
 import { Place } from '../src/config/refusal.ts'
 import { Interceptor } from '../src/intercept/interceptor.ts'
+import { openInterceptSockets } from '../src/intercept/sockets.ts'
 import type { Connection, ConnectionHandler } from '../src/io/io.ts'
 import { selectIo } from '../src/io/select.ts'
 import type { RuntimeSnapshot } from '../src/runtime.ts'
@@ -17,7 +18,7 @@ const vip = { host: '193.193.192.192', port: 20_880 }
 
 /** Answers with the name of the listener that a connection came to. */
 class AnsweringRuntime extends RecordingRuntime {
-  override accept(name: string, connection: Connection): ConnectionHandler | undefined {
+  accept(name: string, connection: Connection): ConnectionHandler | undefined {
     if (!this.listeners.has(name)) return undefined
     return {
       onOpen: () => undefined,
@@ -81,11 +82,16 @@ function call(port: number): Promise<string> {
 }
 
 async function start(runtime: AnsweringRuntime, rules: FakeRules, destination: { now: Address | undefined }, port = 0) {
-  return Interceptor.start({
+  const sockets = await openInterceptSockets({
     io: selectIo(),
-    runtime,
     port,
+    reusePort: false,
     originalDestination: () => destination.now,
+    accept: (name, connection) => runtime.accept(name, connection),
+  })
+  return Interceptor.start({
+    runtime,
+    sockets,
     rules: (bound) => {
       rules.port = bound
       return rules

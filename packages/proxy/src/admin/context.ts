@@ -1,7 +1,7 @@
 import type { ClientState } from '@aeraki/xds'
 import type { Bootstrap } from '../config/bootstrap.ts'
 import type { ResourceLog } from '../config/resource-log.ts'
-import type { InterceptStats } from '../intercept/interceptor.ts'
+import type { InterceptStats } from '../intercept/sockets.ts'
 import type { LogLevels } from '../log-levels.ts'
 import type { Runtime } from '../runtime.ts'
 import type { ProxyState } from '../start.ts'
@@ -12,6 +12,8 @@ export interface AdminContext {
   readonly runtime: Runtime
   readonly resources: ResourceLog
   readonly logLevels: LogLevels | undefined
+  /** Workers. */
+  readonly concurrency: number
   readonly startedAt: Date
   state(): ProxyState
   /** Undefined: there is no control plane. */

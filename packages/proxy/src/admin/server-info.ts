@@ -19,6 +19,7 @@ export function serverInfoPage(context: AdminContext): Page {
     state: context.state(),
     uptime_current_epoch: `${uptime}s`,
     uptime_all_epochs: `${uptime}s`,
+    concurrency: context.concurrency,
     runtime: bun === undefined ? 'node' : 'bun',
     pid: process.pid,
     control_plane: target === undefined ? null : { target, ...context.controlPlane() },

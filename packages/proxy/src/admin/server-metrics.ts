@@ -24,6 +24,7 @@ export function* serverMetrics(context: AdminContext): Iterable<ServerMetric> {
   yield gauge('server.live', context.state() === 'LIVE' ? 1 : 0)
   yield gauge('server.state', states.indexOf(context.state()))
   yield gauge('server.uptime', Math.floor((Date.now() - context.startedAt.getTime()) / 1000))
+  yield gauge('server.concurrency', context.concurrency)
   yield gauge('server.memory_allocated', memory.heapUsed)
   yield gauge('server.memory_physical_size', memory.rss)
   yield gauge('control_plane.connected_state', context.controlPlane()?.kind === 'connected' ? 1 : 0)

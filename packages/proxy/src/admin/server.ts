@@ -24,6 +24,8 @@ export interface Admin {
 interface Route {
   readonly method: 'GET' | 'POST'
   readonly help: string
+  /** It shows what workers count. */
+  readonly fresh?: true
   readonly page: (context: AdminContext, query: URLSearchParams) => Page
 }
 
@@ -45,15 +47,32 @@ const routes: ReadonlyMap<string, readonly Route[]> = new Map<string, readonly R
       },
     ],
   ],
-  ['/listeners', [{ method: 'GET', help: 'what is bound where (?format=json)', page: listenersPage }]],
-  ['/clusters', [{ method: 'GET', help: 'clusters and their endpoints (?format=json)', page: clustersPage }]],
+  ['/listeners', [{ method: 'GET', help: 'what is bound where (?format=json)', fresh: true, page: listenersPage }]],
+  [
+    '/clusters',
+    [{ method: 'GET', help: 'clusters and their endpoints (?format=json)', fresh: true, page: clustersPage }],
+  ],
   [
     '/stats',
-    [{ method: 'GET', help: 'statistics (?filter=REGEX, ?format=text|json|prometheus, ?usedonly)', page: statsPage }],
+    [
+      {
+        method: 'GET',
+        help: 'statistics (?filter=REGEX, ?format=text|json|prometheus, ?usedonly)',
+        fresh: true,
+        page: statsPage,
+      },
+    ],
   ],
   [
     '/stats/prometheus',
-    [{ method: 'GET', help: 'statistics for Prometheus (?filter=REGEX, ?usedonly)', page: prometheusPage }],
+    [
+      {
+        method: 'GET',
+        help: 'statistics for Prometheus (?filter=REGEX, ?usedonly)',
+        fresh: true,
+        page: prometheusPage,
+      },
+    ],
   ],
   [
     '/logging',
@@ -88,9 +107,9 @@ export function startStatus(address: Address, context: AdminContext): Promise<Ad
 }
 
 async function serve(address: Address, pages: typeof routes, context: AdminContext): Promise<Admin> {
-  const server = createServer({ maxHeaderSize: maxHeaderBytes }, (request, response) =>
-    answer(pages, context, request, response),
-  )
+  const server = createServer({ maxHeaderSize: maxHeaderBytes }, (request, response) => {
+    void answer(pages, context, request, response)
+  })
   server.headersTimeout = 10_000
   server.requestTimeout = 10_000
   const bound = await listen(server, address)
@@ -120,10 +139,16 @@ function listen(server: Server, address: Address): Promise<Address> {
   })
 }
 
-function answer(pages: typeof routes, context: AdminContext, request: IncomingMessage, response: ServerResponse): void {
+/** Rejects never. */
+async function answer(
+  pages: typeof routes,
+  context: AdminContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   // A page of another origin must not drive a browser to change anything here: DNS rebinding comes with its own Host.
   const page = hostAllowed(request.headers.host)
-    ? dispatch(pages, context, request)
+    ? await dispatch(pages, context, request)
     : textPage('unknown Host: use an IP address or localhost', 403)
   response.writeHead(page.status, {
     'content-type': page.type ?? 'text/plain; charset=utf-8',
@@ -135,7 +160,7 @@ function answer(pages: typeof routes, context: AdminContext, request: IncomingMe
   request.resume()
 }
 
-function dispatch(pages: typeof routes, context: AdminContext, request: IncomingMessage): Page {
+async function dispatch(pages: typeof routes, context: AdminContext, request: IncomingMessage): Promise<Page> {
   const url = URL.parse(request.url ?? '/', 'http://admin')
   if (url === null) return textPage('not a URL', 400)
   const found = pages.get(url.pathname)
@@ -149,6 +174,7 @@ function dispatch(pages: typeof routes, context: AdminContext, request: Incoming
     )
   }
   try {
+    if (route.fresh === true) await context.runtime.refresh?.()
     return route.page(context, url.searchParams)
   } catch (error) {
     if (error instanceof AerakiError) return textPage(`${error.code}: ${error.message}`, 400)

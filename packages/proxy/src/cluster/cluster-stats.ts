@@ -74,9 +74,9 @@ export function clusterStats(stats: StatsRegistry, name: string): ClusterStats {
     drained: scope.counter('upstream_flow_control_drained_total'),
     mirrorOverflow: scope.counter('mirror_overflow'),
     noHealthyUpstream: scope.counter('upstream_cx_none_healthy'),
-    membershipTotal: scope.gauge('membership_total'),
-    membershipHealthy: scope.gauge('membership_healthy'),
+    membershipTotal: scope.gauge('membership_total', undefined, 'max'),
+    membershipHealthy: scope.gauge('membership_healthy', undefined, 'max'),
     ejections: scope.counter('outlier_detection.ejections_enforced_total'),
-    ejectionsActive: scope.gauge('outlier_detection.ejections_active'),
+    ejectionsActive: scope.gauge('outlier_detection.ejections_active', undefined, 'max'),
   }
 }

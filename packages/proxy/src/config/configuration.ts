@@ -182,6 +182,12 @@ export class Configuration {
     for (const { dns } of this.#clusters.values()) dns?.close()
   }
 
+  /** Resolves when everything that may be done by now is in force, but for listeners that are being opened. */
+  async inForce(): Promise<void> {
+    while (this.#scheduled) await Promise.resolve()
+    await this.#runtime.applied?.()
+  }
+
   /** Once for all changes of this turn of the event loop. */
   #advanceSoon(): void {
     if (this.#scheduled || this.#closed) return

@@ -87,6 +87,15 @@ export class Subscriptions implements AdsHandler {
   }
 
   async onUpdate(typeUrl: string, update: Update): Promise<void> {
+    try {
+      this.#onUpdate(typeUrl, update)
+    } finally {
+      // What is acknowledged is in force, in all workers.
+      await this.#configuration.inForce()
+    }
+  }
+
+  #onUpdate(typeUrl: string, update: Update): void {
     switch (typeUrl) {
       case clusterType:
         this.#take('cluster', ClusterSchema, update, (message, place, changed) => {

@@ -13,6 +13,7 @@ export interface BunListenOptions<Data> {
   readonly port: number
   readonly allowHalfOpen: boolean
   readonly backlog?: number
+  readonly reusePort?: boolean
   readonly socket: BunSocketHandlers<Data>
 }
 

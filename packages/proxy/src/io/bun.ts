@@ -36,6 +36,7 @@ class BunIo implements Io {
         port: address.port,
         allowHalfOpen: true,
         ...(options.backlog === undefined ? {} : { backlog: options.backlog }),
+        reusePort: options.reusePort === true,
         socket: {
           ...handlers,
           open(socket) {

@@ -27,6 +27,8 @@ export interface SocketAddress {
 export interface ListenOptions {
   /** Length of the kernel's accept queue. */
   readonly backlog?: number
+  /** Shares the address with other sockets that say so, too; the kernel spreads connections over them (SO_REUSEPORT). */
+  readonly reusePort?: boolean
 }
 
 export interface ConnectOptions {

@@ -51,7 +51,13 @@ class NodeIo implements Io {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen(
-        { host: address.host, port: address.port, exclusive: true, backlog: options.backlog ?? 511 },
+        {
+          host: address.host,
+          port: address.port,
+          exclusive: true,
+          backlog: options.backlog ?? 511,
+          reusePort: options.reusePort === true,
+        },
         () => {
           server.removeListener('error', reject)
           // Accepting may fail (EMFILE); the next one may succeed.

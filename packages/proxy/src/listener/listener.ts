@@ -1,10 +1,10 @@
 /** A listening socket, and the client connections that came through it. */
-import { AerakiError } from '@aeraki/api/errors'
-import type { Address, ListenerConfig } from '../config/model.ts'
+import type { ListenerConfig } from '../config/model.ts'
 import type { Core } from '../core.ts'
 import { DownstreamConnection, type DownstreamOwner } from '../downstream/connection.ts'
 import type { Connection, ConnectionHandler, Listener as Socket } from '../io/io.ts'
 import type { ListenerSnapshot } from '../runtime.ts'
+import { bindEither, opensSocket, sameAddresses } from './binding.ts'
 import type { FilterState } from './filter.ts'
 
 /** Takes the data of a connection that was refused. */
@@ -125,24 +125,10 @@ export class ProxyListener implements DownstreamOwner {
     if (this.#connections.size === 0) this.#onEmpty?.()
   }
 
-  /** Undefined: its connections come from elsewhere, see `Runtime.accept`. */
   async #bind(config: ListenerConfig): Promise<Socket | undefined> {
     if (!opensSocket(config)) return undefined
-    const { address, substitute } = config
-    try {
-      return await this.#listen(address)
-    } catch (error) {
-      if (substitute === undefined || codeOf(error) !== 'EADDRNOTAVAIL') throw bindFailed(config, address, error)
-    }
-    try {
-      return await this.#listen(substitute)
-    } catch (error) {
-      throw bindFailed(config, substitute, error)
-    }
-  }
-
-  #listen(address: Address): Promise<Socket> {
-    return this.#core.io.listen(address, {}, (connection) => this.accept(connection))
+    const { io, reusePort } = this.#core
+    return bindEither(config, (address) => io.listen(address, { reusePort }, (connection) => this.accept(connection)))
   }
 
   /** Serves an accepted connection, or closes it where there are too many. */
@@ -157,35 +143,4 @@ export class ProxyListener implements DownstreamOwner {
     this.#connections.add(client)
     return client
   }
-}
-
-function opensSocket(config: ListenerConfig): boolean {
-  return config.bindToPort !== false
-}
-
-function sameAddresses(a: ListenerConfig, b: ListenerConfig): boolean {
-  return (
-    sameAddress(a.address, b.address) && sameAddress(a.substitute, b.substitute) && opensSocket(a) === opensSocket(b)
-  )
-}
-
-function sameAddress(a: Address | undefined, b: Address | undefined): boolean {
-  return a?.host === b?.host && a?.port === b?.port
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as { code?: string } | undefined)?.code
-}
-
-const remedies: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'another process or listener has it: stop that one, or give another port',
-  EADDRNOTAVAIL: 'it is no address of this machine: give one that is, or a substitute',
-  EACCES: 'ports below 1024 need the capability CAP_NET_BIND_SERVICE: give a higher port',
-}
-
-function bindFailed({ name }: ListenerConfig, { host, port }: Address, cause: unknown): AerakiError {
-  const code = codeOf(cause) ?? String(cause)
-  const remedy = remedies[code]
-  const message = `listener ${name} can't bind ${host}:${port}: ${code}${remedy === undefined ? '' : `; ${remedy}`}`
-  return new AerakiError('LISTENER_BIND_FAILED', message, { cause })
 }

@@ -13,6 +13,12 @@ export class Counter {
 export class Gauge {
   readonly kind = 'gauge'
   value = 0
+  /** What the values of several workers make together: what all of them know (members of a cluster) is no sum. */
+  readonly join: 'sum' | 'max'
+
+  constructor(join: Gauge['join'] = 'sum') {
+    this.join = join
+  }
 }
 
 /** Sub-buckets of each power of two: values are known to 1/32. */
@@ -36,6 +42,16 @@ export class Histogram {
     const scaled = Math.min(value * scale, largest) | 0
     const index = bucketOf(scaled < 0 ? 0 : scaled)
     this.#buckets[index] = (this.#buckets[index] as number) + 1
+  }
+
+  /** The buckets that have any, and how many. */
+  *buckets(): Iterable<readonly [bucket: number, count: number]> {
+    for (const [bucket, count] of this.#buckets.entries()) if (count > 0) yield [bucket, count]
+  }
+
+  /** Adds what another one has recorded in a bucket; its `sum` and `count` are the caller's to add. */
+  addToBucket(bucket: number, count: number): void {
+    this.#buckets[bucket] = (this.#buckets[bucket] ?? 0) + count
   }
 
   /** How many were at most this. */

@@ -19,8 +19,43 @@ export interface NamedMetric {
 
 export type Labels = Readonly<Record<string, string>>
 
-export class StatsRegistry implements StatsSource {
+/** Metrics as text, wherever they come from. */
+export abstract class MetricPages implements StatsSource {
+  /** In no particular order. */
+  abstract metrics(): readonly NamedMetric[]
+
+  text(options: StatsOptions = {}): string {
+    return writeText(this.#select(options))
+  }
+
+  prometheus(options: StatsOptions = {}): string {
+    return writePrometheus(this.#select(options))
+  }
+
+  values(): ReadonlyMap<string, number> {
+    const values = new Map<string, number>()
+    for (const { name, metric } of this.metrics()) {
+      if (metric.kind !== 'histogram') values.set(name, metric.value)
+    }
+    return values
+  }
+
+  #select({ filter, usedOnly }: StatsOptions): readonly NamedMetric[] {
+    return this.metrics().filter(({ name, metric }) => {
+      if (filter !== undefined && !matches(filter, name)) return false
+      return usedOnly !== true || used(metric)
+    })
+  }
+}
+
+export class StatsRegistry extends MetricPages {
+  readonly scopes: ReadonlySet<Scope>
   readonly #scopes = new Set<Scope>()
+
+  constructor() {
+    super()
+    this.scopes = this.#scopes
+  }
 
   /**
    * @param prefix before the names of its metrics, with the dot: `cluster.x.`
@@ -36,30 +71,8 @@ export class StatsRegistry implements StatsSource {
     this.#scopes.delete(scope)
   }
 
-  text(options: StatsOptions = {}): string {
-    return writeText(this.#select(options))
-  }
-
-  prometheus(options: StatsOptions = {}): string {
-    return writePrometheus(this.#select(options))
-  }
-
-  values(): ReadonlyMap<string, number> {
-    const values = new Map<string, number>()
-    for (const { name, metric } of this.#select({})) {
-      if (metric.kind !== 'histogram') values.set(name, metric.value)
-    }
-    return values
-  }
-
-  #select(options: StatsOptions): readonly NamedMetric[] {
-    const { filter, usedOnly } = options
-    return [...this.#scopes]
-      .flatMap((scope) => scope.metrics)
-      .filter(({ name, metric }) => {
-        if (filter !== undefined && !matches(filter, name)) return false
-        return usedOnly !== true || used(metric)
-      })
+  override metrics(): readonly NamedMetric[] {
+    return [...this.#scopes].flatMap((scope) => scope.metrics)
   }
 }
 
@@ -89,8 +102,8 @@ export class Scope {
     return this.#add(name, labels, new Counter())
   }
 
-  gauge(name: string, labels?: Labels): Gauge {
-    return this.#add(name, labels, new Gauge())
+  gauge(name: string, labels?: Labels, join?: Gauge['join']): Gauge {
+    return this.#add(name, labels, new Gauge(join))
   }
 
   histogram(name: string, labels?: Labels): Histogram {

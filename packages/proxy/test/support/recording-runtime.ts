@@ -1,6 +1,6 @@
 /** A `Runtime` that does nothing but write down what it is told. */
 import type { ClusterConfig, EndpointsConfig, ListenerConfig, RouteTableConfig } from '../../src/config/model.ts'
-import type { Connection, ConnectionHandler } from '../../src/io/io.ts'
+import type { InterceptSockets } from '../../src/intercept/sockets.ts'
 import type { Runtime, RuntimeSnapshot } from '../../src/runtime.ts'
 
 export class RecordingRuntime implements Runtime {
@@ -47,8 +47,8 @@ export class RecordingRuntime implements Runtime {
     this.calls.push(`remove endpoints ${name}`)
     this.endpoints.delete(name)
   }
-  accept(_name: string, _connection: Connection): ConnectionHandler | undefined {
-    return undefined
+  async intercept(): Promise<InterceptSockets> {
+    throw new Error('nothing is intercepted here')
   }
   snapshot(): RuntimeSnapshot {
     return {

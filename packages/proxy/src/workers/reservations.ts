@@ -1,0 +1,56 @@
+/**
+ * The address that all workers are to bind. Sockets with SO_REUSEPORT do not conflict, be they of two listeners or of two
+ * proxies, which would then get half of the connections each. So the address is bound without it first, for a moment:
+ * that fails where anybody has it, finds a port where none is given, and the substitute where it has to be.
+ */
+import type { Address, ListenerConfig } from '../config/model.ts'
+import type { ConnectionHandler, Io } from '../io/io.ts'
+import { bindEither } from '../listener/binding.ts'
+
+const refused: ConnectionHandler = {
+  onOpen: () => undefined,
+  onData: () => undefined,
+  onEnd: () => undefined,
+  onDrain: () => undefined,
+  onClose: () => undefined,
+}
+
+export class Reservations {
+  readonly #io: Io
+  /** Addresses that workers have bound, or are about to, and the listeners' names. */
+  readonly #taken = new Map<string, string>()
+
+  constructor(io: Io) {
+    this.#io = io
+  }
+
+  /** Rejects with `AerakiError` LISTENER_BIND_FAILED. */
+  async reserve(config: ListenerConfig): Promise<Address> {
+    const address = await bindEither(config, async (wanted) => {
+      const owner = this.#taken.get(key(wanted))
+      if (owner !== undefined) throw Object.assign(new Error(`listener ${owner} has it`), { code: 'EADDRINUSE' })
+      return this.probe(wanted)
+    })
+    this.#taken.set(key(address), config.name)
+    return address
+  }
+
+  release(address: Address): void {
+    this.#taken.delete(key(address))
+  }
+
+  /** The address with its port, if it is free. Rejects with the system's error. */
+  async probe(address: Address): Promise<Address> {
+    const socket = await this.#io.listen(address, {}, (connection) => {
+      // Not inside the driver's call, which does not know its handler yet.
+      queueMicrotask(() => connection.destroy())
+      return refused
+    })
+    await socket.close()
+    return socket.address
+  }
+}
+
+function key({ host, port }: Address): string {
+  return `${host} ${port}`
+}

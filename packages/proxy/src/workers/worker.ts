@@ -1,0 +1,95 @@
+/** A worker: a data path on a thread of its own, which does as the main thread orders. */
+import { parentPort, type MessagePort } from 'node:worker_threads'
+import { AerakiError } from '@aeraki/api/errors'
+import { createRuntime } from '../create-runtime.ts'
+import type { InterceptSockets } from '../intercept/sockets.ts'
+import { relayLog } from './log-relay.ts'
+import type { Order, Question, Report, Word } from './messages.ts'
+import { StatsReporter } from './stats-report.ts'
+
+class Worker {
+  readonly #port: MessagePort
+  readonly #runtime = createRuntime({ reusePort: true })
+  readonly #reporter = new StatsReporter(this.#runtime.stats)
+  #intercepting: InterceptSockets | undefined
+
+  constructor(port: MessagePort) {
+    this.#port = port
+    relayLog((record) => this.#say({ kind: 'log', record }))
+    port.on('message', (orders: readonly Order[]) => {
+      for (const order of orders) this.#obey(order)
+    })
+    this.#say({ kind: 'ready' })
+  }
+
+  #say(word: Word): void {
+    this.#port.postMessage(word)
+  }
+
+  #obey(order: Order): void {
+    switch (order.kind) {
+      case 'set-route-table':
+        return this.#runtime.setRouteTable(order.table)
+      case 'remove-route-table':
+        return this.#runtime.removeRouteTable(order.name)
+      case 'set-cluster':
+        return this.#runtime.setCluster(order.cluster)
+      case 'remove-cluster':
+        return this.#runtime.removeCluster(order.name)
+      case 'set-endpoints':
+        return this.#runtime.setEndpoints(order.endpoints)
+      case 'remove-endpoints':
+        return this.#runtime.removeEndpoints(order.name)
+      case 'serve-intercepted':
+        return this.#intercepting?.serve(order.listeners)
+      default:
+        this.#answer(order.call, order)
+    }
+  }
+
+  #answer(call: number, question: Question): void {
+    this.#do(question).then(
+      () => {
+        const report = question.kind === 'report' ? this.#report() : undefined
+        this.#say({ kind: 'done', call, report })
+        // The thread ends when nothing keeps it.
+        if (question.kind === 'close') this.#port.close()
+      },
+      (error: unknown) => {
+        // What is no AerakiError is a defect, and no worker goes on after one.
+        if (!(error instanceof AerakiError)) throw error
+        this.#say({ kind: 'failed', call, code: error.code, message: error.message })
+      },
+    )
+  }
+
+  async #do(question: Question): Promise<void> {
+    switch (question.kind) {
+      case 'set-listener':
+        return this.#runtime.setListener(question.config)
+      case 'remove-listener':
+        return this.#runtime.removeListener(question.name, question.drainMs)
+      case 'intercept':
+        this.#intercepting = await this.#runtime.intercept(question.port)
+        return undefined
+      case 'stop-intercepting':
+        return this.#intercepting?.close()
+      case 'close':
+        return this.#runtime.close(question.graceMs)
+      case 'applied':
+      case 'report':
+    }
+  }
+
+  #report(): Report {
+    const { listeners, clusters } = this.#runtime.snapshot()
+    return {
+      connections: new Map(listeners.map(({ config, connections }) => [config.name, connections])),
+      endpoints: new Map(clusters.map(({ config, endpoints }) => [config.name, endpoints])),
+      stats: this.#reporter.report(),
+      intercepted: this.#intercepting && { ...this.#intercepting.stats },
+    }
+  }
+}
+
+if (parentPort !== null) new Worker(parentPort)

@@ -35,7 +35,7 @@ export function checkConcurrency(count: number, platform = process.platform, ver
   if (versions['bun'] !== undefined) return
   const [major = 0, minor = 0] = versions.node.split('.').map(Number)
   if (major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12)) return
-  throw refuse(`Node ${versions.node} has no SO_REUSEPORT; take Node 24 or Bun`)
+  throw refuse(`Node ${versions.node} has no SO_REUSEPORT: take Node 24 or Bun`)
 }
 
 /**

@@ -29,6 +29,7 @@ const files = [
   'control-plane-loss.test.ts',
   'intercept.test.ts',
   'log-levels.test.ts',
+  'workers.test.ts',
   'interop/dubbo-peers.test.ts',
   'interop/thrift-peers.test.ts',
 ]

@@ -1,4 +1,5 @@
 /** Workers' log records go to the log of the main thread, which knows the levels and where to write. */
+import { inspect } from 'node:util'
 import { configureSync, getLogger, type LogRecord, type Sink } from '@logtape/logtape'
 
 /** In a worker: everything that is logged goes to `send`, as something that can be cloned. */
@@ -34,5 +35,5 @@ function cloneable(record: LogRecord): LogRecord {
 /** Errors lose their class and code on the way, functions can't go at all: the stack and the text say all there is. */
 function cloneableValue(value: unknown): unknown {
   if (value instanceof Error) return value.stack ?? String(value)
-  return typeof value === 'object' || typeof value === 'function' ? String(value) : value
+  return typeof value === 'object' || typeof value === 'function' ? inspect(value) : value
 }

@@ -31,6 +31,7 @@ export class WorkerThread {
   #orders: Order[] = []
   #lastCall = 0
   #ready: (() => void) | undefined
+  /** Why it answers nothing any more. */
   #failure: AerakiError | undefined
   #closing = false
 
@@ -120,16 +121,22 @@ export class WorkerThread {
   }
 
   #ended(code: number): void {
-    if (!this.#closing || this.#waiting.size > 0) this.#fail(new Error(`it ended with code ${code}`))
+    if (this.#closing) this.#refuse(new AerakiError('PROXY_WORKER_FAILED', `worker ${this.#options.index} is closed`))
+    else this.#fail(new Error(`it ended with code ${code}`))
   }
 
   #fail(cause: unknown): void {
     if (this.#failure !== undefined) return
     const reason = cause instanceof Error ? (cause.stack ?? String(cause)) : String(cause)
     const error = new AerakiError('PROXY_WORKER_FAILED', `worker ${this.#options.index} failed: ${reason}`, { cause })
-    this.#failure = error
-    for (const { reject } of this.#waiting.values()) reject(error)
-    this.#waiting.clear()
+    this.#refuse(error)
     this.#options.onFailure(error)
+  }
+
+  /** Nothing is answered any more. */
+  #refuse(error: AerakiError): void {
+    this.#failure ??= error
+    for (const waiting of this.#waiting.values()) waiting.reject(this.#failure)
+    this.#waiting.clear()
   }
 }

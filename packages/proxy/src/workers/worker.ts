@@ -7,6 +7,13 @@ import { relayLog } from './log-relay.ts'
 import type { Order, Question, Report, Word } from './messages.ts'
 import { StatsReporter } from './stats-report.ts'
 
+/** Takes orders from now on, until it is told to close. */
+function work(port: MessagePort): void {
+  const worker = new Worker(port)
+  port.on('message', (orders: readonly Order[]) => worker.obey(orders))
+  worker.say({ kind: 'ready' })
+}
+
 class Worker {
   readonly #port: MessagePort
   readonly #runtime = createRuntime({ reusePort: true })
@@ -15,14 +22,14 @@ class Worker {
 
   constructor(port: MessagePort) {
     this.#port = port
-    relayLog((record) => this.#say({ kind: 'log', record }))
-    port.on('message', (orders: readonly Order[]) => {
-      for (const order of orders) this.#obey(order)
-    })
-    this.#say({ kind: 'ready' })
+    relayLog((record) => this.say({ kind: 'log', record }))
   }
 
-  #say(word: Word): void {
+  obey(orders: readonly Order[]): void {
+    for (const order of orders) this.#obey(order)
+  }
+
+  say(word: Word): void {
     this.#port.postMessage(word)
   }
 
@@ -51,14 +58,14 @@ class Worker {
     this.#do(question).then(
       () => {
         const report = question.kind === 'report' ? this.#report() : undefined
-        this.#say({ kind: 'done', call, report })
+        this.say({ kind: 'done', call, report })
         // The thread ends when nothing keeps it.
         if (question.kind === 'close') this.#port.close()
       },
       (error: unknown) => {
         // What is no AerakiError is a defect, and no worker goes on after one.
         if (!(error instanceof AerakiError)) throw error
-        this.#say({ kind: 'failed', call, code: error.code, message: error.message })
+        this.say({ kind: 'failed', call, code: error.code, message: error.message })
       },
     )
   }
@@ -92,4 +99,4 @@ class Worker {
   }
 }
 
-if (parentPort !== null) new Worker(parentPort)
+if (parentPort !== null) work(parentPort)

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { needPeer } from '@aeraki/testing'
 import { consume, provide } from './support/dubbo-app.ts'
+import { DubboClient, DubboServer } from './support/dubbo-client.ts'
+import { until } from './support/harness.ts'
+import { ProxyProcess } from './support/proxy-process.ts'
 
-const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 const bun = needPeer('bun')
 const folder = mkdtempSync(join(tmpdir(), 'aeraki-main-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -18,50 +18,6 @@ const runtimes = [
   { name: 'Node', path: process.execPath, skip: false as const },
   { name: 'Bun', path: bun.path, skip: bun.skip },
 ]
-
-class ProxyProcess {
-  stderr = ''
-  readonly stdout: Promise<string>
-  readonly exit: Promise<number | null>
-  readonly kill: (signal: NodeJS.Signals) => void
-  readonly #waiting = new Set<() => void>()
-
-  constructor(runtime: string, args: readonly string[]) {
-    const child = spawn(runtime, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
-    let stdout = ''
-    child.stdout.on('data', (chunk) => {
-      stdout += String(chunk)
-    })
-    child.stderr.on('data', (chunk) => {
-      this.stderr += String(chunk)
-      for (const check of this.#waiting) check()
-    })
-    this.exit = new Promise((resolve) => {
-      child.once('close', (code) => resolve(code))
-    })
-    this.stdout = this.exit.then(() => stdout)
-    this.kill = (signal) => child.kill(signal)
-  }
-
-  /** The match, once the log has it. Rejects when the process ends before. */
-  async says(words: RegExp): Promise<RegExpExecArray> {
-    return Promise.race([
-      new Promise<RegExpExecArray>((resolve) => {
-        const check = (): void => {
-          const found = words.exec(this.stderr)
-          if (found === null) return
-          this.#waiting.delete(check)
-          resolve(found)
-        }
-        this.#waiting.add(check)
-        check()
-      }),
-      this.exit.then((code) => {
-        throw new Error(`ended with ${code}: ${this.stderr}`)
-      }),
-    ])
-  }
-}
 
 for (const runtime of runtimes) {
   describe(`the proxy's process on ${runtime.name}`, { skip: runtime.skip }, () => {
@@ -93,10 +49,49 @@ for (const runtime of runtimes) {
       }
     })
 
+    test('with two workers sums up what both did, and by SIGTERM finishes what both have in flight', async () => {
+      const server = await DubboServer.start('v1', true)
+      const file = join(folder, `${runtime.name}-two.yaml`)
+      writeFileSync(file, bootstrap(server.port))
+      const proxy = new ProxyProcess(runtime.path, ['--bootstrap', file, '--concurrency', '2', '--drain-time', '30'])
+      const clients: DubboClient[] = []
+      try {
+        await proxy.says(/2 workers/)
+        const [, admin = ''] = await proxy.says(/admin pages on (http:\/\/[^/]+)/)
+        const [, host = '', port = ''] = await proxy.says(/listener orders on ([\d.]+):(\d+)/)
+        await proxy.says(/live/)
+        // So many that both workers have some, but once in 2 to the power of 31 runs.
+        for (let index = 0; index < 32; index += 1) clients.push(await DubboClient.connect(Number(port), host))
+        const answers = clients.map((client) => client.call())
+        await until(() => server.held.length === clients.length)
+        const get = async (path: string): Promise<string> => (await fetch(admin + path)).text()
+        assert.match(await get('/stats'), /^meta_protocol\.dubbo\.orders\.request_active: 32$/m)
+        assert.match(await get('/stats'), /^server\.concurrency: 2$/m)
+        assert.match(await get('/stats/prometheus'), /^envoy_meta_protocol_request\{.*\} 32$/m)
+        assert.match(await get('/clusters'), /^v1::127\.0\.0\.1:\d+::cx_active::2$/m)
+        assert.match(await get('/clusters'), /^v1::127\.0\.0\.1:\d+::rq_active::32$/m)
+        assert.match(await get('/listeners?format=json'), /"connections": 32/)
+        proxy.kill('SIGTERM')
+        await proxy.says(/SIGTERM: finishing/)
+        server.release()
+        assert.deepEqual(new Set(await Promise.all(answers)), new Set(['v1']))
+        assert.equal(await proxy.exit, 0)
+      } finally {
+        proxy.kill('SIGKILL')
+        await proxy.exit
+        for (const client of clients) client.close()
+        server.stop()
+      }
+    })
+
     test('ends with 2 and the remedy for a wrong flag, a wrong bootstrap and a wrong level', async () => {
       const file = join(folder, `${runtime.name}-bad.yaml`)
       writeFileSync(file, 'node: {idd: n}\n')
       const cases: readonly (readonly [readonly string[], RegExp])[] = [
+        [
+          ['--concurrency', 'many', '--control-plane', '127.0.0.1:1', '--node', 'n'],
+          /PROXY_FLAGS_INVALID: --concurrency "many": give a number of workers/,
+        ],
         [['--nodes', 'x'], /PROXY_FLAGS_INVALID: unknown flag --nodes, see --help/],
         [
           ['--bootstrap', file],
@@ -117,6 +112,21 @@ for (const runtime of runtimes) {
     })
   })
 }
+
+test('a proxy ends with 1, and says why, when a worker fails', async () => {
+  const file = join(folder, 'failing.yaml')
+  writeFileSync(file, bootstrap(1))
+  const saboteur = join(folder, 'saboteur.cjs')
+  writeFileSync(
+    saboteur,
+    "if (!require('node:worker_threads').isMainThread) setTimeout(() => { throw new Error('out of luck') }, 300)",
+  )
+  const proxy = new ProxyProcess(process.execPath, ['--bootstrap', file, '--concurrency', '2'], {
+    NODE_OPTIONS: `--require ${saboteur}`,
+  })
+  assert.equal(await proxy.exit, 1)
+  assert.match(proxy.stderr, /PROXY_WORKER_FAILED: .*worker [01] failed: Error: out of luck/)
+})
 
 function bootstrap(port: number): string {
   return `

@@ -44,9 +44,12 @@ ${['193.193.192.192', '2001:db8::192']
       endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 20881}}}}]}]
 `
 
+const onBun = skip === false ? bun.skip : skip
 const runtimes = [
-  { name: 'Node', path: process.execPath, skip },
-  { name: 'Bun', path: bun.path, skip: skip === false ? bun.skip : skip },
+  { name: 'Node', path: process.execPath, workers: 1, skip },
+  { name: 'Bun', path: bun.path, workers: 1, skip: onBun },
+  { name: 'Node with two workers', path: process.execPath, workers: 2, skip },
+  { name: 'Bun with two workers', path: bun.path, workers: 2, skip: onBun },
 ]
 
 async function says(child: ChildProcess, stream: 'stdout' | 'stderr', words: RegExp): Promise<void> {
@@ -96,14 +99,17 @@ describe('transparent interception', () => {
           })
           await says(provider, 'stdout', /listening/)
           const start = async (): Promise<ChildProcess> => {
-            const proxy = namespace.spawn(runtime.path, [main, '--bootstrap', file, '--intercept', '15001'], {
-              stdio: ['ignore', 'ignore', 'pipe'],
-            })
+            const flags = { bootstrap: file, intercept: '15001', concurrency: String(runtime.workers) }
+            const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value])
+            const proxy = namespace.spawn(runtime.path, [main, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
             await says(proxy, 'stderr', /intercepting 2 addresses/)
             return proxy
           }
           const first = await start()
-          assert.deepEqual(call(namespace, '193.193.192.192', 3), ['v1', 'v1', 'v1'])
+          // Each has a connection of its own, and so some worker or other.
+          for (let client = 0; client < 4 * runtime.workers; client += 1) {
+            assert.deepEqual(call(namespace, '193.193.192.192', 3), ['v1', 'v1', 'v1'])
+          }
           assert.deepEqual(call(namespace, '2001:db8::192', 1), ['v1'])
 
           // What a killed proxy leaves behind, its successor takes over.

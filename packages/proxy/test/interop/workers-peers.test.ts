@@ -82,16 +82,15 @@ for (const runtime of runtimes) {
 
     /** Resolves when the proxy has acknowledged it. */
     async function setRule(to: string): Promise<void> {
-      const acked = (): number => acksOf(server)
-      const before = acked()
+      const earlier = acksOf(server)
       configuration.set(rule(to))
-      while (acked() === before) await new Promise((resolve) => setImmediate(resolve))
+      while (acksOf(server) === earlier) await new Promise((resolve) => setImmediate(resolve))
     }
 
     test('add up to the calls that were made', async () => {
-      const before = await stat('meta_protocol.dubbo.l.request')
+      const earlier = await stat('meta_protocol.dubbo.l.request')
       await Promise.all(consumers.map((consumer) => providersOf(consumer, 50)))
-      assert.equal(await stat('meta_protocol.dubbo.l.request'), before + 50 * consumers.length)
+      assert.equal(await stat('meta_protocol.dubbo.l.request'), earlier + 50 * consumers.length)
       assert.equal(await stat('meta_protocol.dubbo.l.downstream_cx_active'), consumers.length)
     })
 

@@ -125,7 +125,7 @@ export async function startKubernetesControlPlane(
 
   try {
     const admin =
-      options.admin === undefined ? undefined : await startAdmin(options.admin, [livenessPage, notReadyPage])
+      options.admin === undefined ? undefined : await startAdmin(options.admin, [livenessPage, notReadyPage(source)])
     if (admin !== undefined) closers.push(() => admin.close())
     const webhook = options.webhook === undefined ? undefined : await startWebhook(options.webhook)
     if (webhook !== undefined) closers.push(() => webhook.close())

@@ -30,6 +30,8 @@ export interface ReflectorOptions {
   readonly fieldSelector?: string | undefined
   /** Asks for metadata alone: labels of ten thousand pods weigh little, the pods much. */
   readonly metadataOnly?: boolean
+  /** One who may not read it (403) goes on without it: that counts as the first sync. It is tried again, and said. */
+  readonly optional?: boolean
   readonly receiver: Receiver
   readonly timing?: Partial<ReflectorTiming>
 }
@@ -70,7 +72,7 @@ export interface Reflector {
   readonly resource: Resource | undefined
   /** True since the first list, or since the resource was found not to be served. */
   readonly synced: boolean
-  /** Resolves with that. */
+  /** Resolves with that; of what is optional also when it may not be read. */
   readonly firstSync: Promise<void>
   /** Since the start. */
   readonly counters: {
@@ -274,6 +276,7 @@ export function startReflector(options: ReflectorOptions): Reflector {
         const reason = error instanceof Error ? error.message : String(error)
         if (statusOf(error) === 404 && !('plural' in options.resource)) found = undefined
         state = { kind: 'failing', reason }
+        if (options.optional === true && statusOf(error) === 403) first.resolve()
         if (reason !== said) log.warn('{name} cannot be followed; what is known is kept: {reason}', { name, reason })
         said = reason
         const asked = error instanceof KubernetesError ? (error.retryAfterMs ?? 0) : 0

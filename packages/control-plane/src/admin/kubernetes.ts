@@ -21,10 +21,18 @@ export interface KubernetesView {
   readonly serviceEntries: ServiceEntryOutput | undefined
 }
 
-export const notReadyPage: Page = {
-  path: '/ready',
-  about: 'whether the cluster has been read and is served',
-  answer: () => ({ kind: 'text', status: 503, body: 'the cluster has not been read yet\n' }),
+/** Until then: with what is waited for, where it is known why. */
+export function notReadyPage(source: Pick<KubernetesSource, 'reflectors'>): Page {
+  return {
+    path: '/ready',
+    about: 'whether the cluster has been read and is served',
+    answer() {
+      const failing = source.reflectors.flatMap(({ name, synced, state }) =>
+        synced || state.kind !== 'failing' ? [] : [`${name}: ${state.reason}\n`],
+      )
+      return { kind: 'text', status: 503, body: `the cluster has not been read yet\n${failing.join('')}` }
+    },
+  }
 }
 
 export function kubernetesPage(view: KubernetesView): Page {

@@ -70,6 +70,8 @@ describe('a control plane in a cluster', { skip }, () => {
   const conditionOf = (name: string, type: string, field: string): string =>
     get(`metarouter/${name}`, `{.status.conditions[?(@.type=="${type}")].${field}}`)
   const addressOf = (name: string): string => get(`serviceentry/${name}`, '{.spec.addresses[*]}')
+  const gatewayFilters = (): string =>
+    cluster.kubectl(['get', 'envoyfilters', '-A', '-o', 'name']).match(/\S*aeraki-gateway-outbound-\S*/)?.[0] ?? ''
   const filterWrites = () => cluster.writesOf('aeraki').filter(({ resource }) => resource === 'envoyfilters')
 
   /** Nothing has been written or deleted for a while. */
@@ -334,6 +336,49 @@ describe('a control plane in a cluster', { skip }, () => {
     )
   })
 
+  test("writes a gateway's filter and VirtualService, deletes both with the MetaRouter, and leaves others' alone", async () => {
+    cluster.apply(serviceEntry('shown', { addresses: ['240.0.0.12'] }))
+    cluster.apply(gateway)
+    cluster.apply(exposed('shown'))
+    cluster.apply(othersVirtualService)
+    const virtualServices = (): string => cluster.kubectl(['get', 'virtualservices', '-n', 'shop', '-o', 'name'])
+    await start()
+    await until('the VirtualService', () => virtualServices().includes('aeraki-vs-shop.front-20880'))
+    await until('the filter', () => gatewayFilters().includes('aeraki-gateway-outbound-front.shop-20880'))
+    const made = cluster.kubectl(['get', 'virtualservice/aeraki-vs-shop.front-20880', '-n', 'shop', '-o', 'json'])
+    const { metadata, spec } = JSON.parse(made) as { metadata: { labels: object }; spec: object }
+    assert.deepEqual(metadata.labels, { manager: 'Aeraki' })
+    assert.match(JSON.stringify(spec), /"gateways":\["shop\/front"\]/)
+    cluster.kubectl(['delete', 'metarouter', 'shown', '-n', 'shop'])
+    await until('its end', () => !virtualServices().includes('aeraki-vs-shop.front-20880'))
+    await until('the end of the filter', () => gatewayFilters() === '')
+    assert.match(virtualServices(), /virtualservice.*\/theirs/)
+    cluster.kubectl(['delete', 'gateways,virtualservices', '--all', '-n', 'shop'])
+  })
+
+  test('takes over what Aeraki 1.4 wrote: in place, without a second filter, and what nobody wants any more goes', async () => {
+    const old = ['aeraki-outbound-moved.example-240.0.0.13-20880', 'aeraki-outbound-gone.example-240.0.0.14-20880']
+    // As it writes: by create and update, under the same label and manager.
+    for (const name of old) cluster.kubectl(['create', '-f', '-', '--field-manager=Aeraki'], foreign(name, ownLabel))
+    const uid = get(`envoyfilter/${old[0]}`, '{.metadata.uid}')
+    cluster.apply(serviceEntry('moved', { addresses: ['240.0.0.13'] }))
+    await start()
+    await until('the new content', () => filterOf('moved').includes('240.0.0.13_20880'))
+    await until('the end of the other', () => filtersOf('gone').length === 0)
+    const [filter, ...others] = filtersOf('moved')
+    assert.deepEqual(others, [])
+    assert.equal(filter?.metadata.name, old[0])
+    assert.equal(get(`envoyfilter/${old[0]}`, '{.metadata.uid}'), uid, 'it was never away')
+    // Nothing is left of the old content.
+    assert.equal(filter?.spec.priority, undefined)
+    await settle()
+    const writes = filterWrites().filter(({ name }) => old.includes(name))
+    assert.deepEqual(
+      writes.map(({ verb, name }) => `${verb} ${name}`).toSorted(),
+      [`delete ${old[1]}`, `patch ${old[0]}`, `update ${old[0]}`].toSorted(),
+    )
+  })
+
   test("Kubernetes services with ports of ours are services of the mesh, with pods' labels and nodes' places", async () => {
     cluster.apply(kubernetesService)
     const controlPlane = await start()
@@ -384,6 +429,29 @@ function foreign(name: string, labels: object): string {
     metadata: { name, namespace: 'istio-system', labels },
     spec: { priority: 3 },
   })
+}
+
+const ownLabel = { manager: 'Aeraki' }
+
+const gateway = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: front, namespace: shop}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 20880, name: tcp-dubbo, protocol: TCP}, hosts: ["*"]}]
+`
+
+const othersVirtualService = `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: theirs, namespace: shop}
+spec: {hosts: [theirs.example], tcp: [{route: [{destination: {host: theirs.example}}]}]}
+`
+
+/** A MetaRouter that shows the service at the gateway. */
+function exposed(name: string): string {
+  return metaRouter(name, 'sayHello').replace('"spec":{', '"spec":{"gateways":["shop/front"],')
 }
 
 interface EnvoyFilter {

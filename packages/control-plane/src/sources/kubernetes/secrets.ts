@@ -61,6 +61,8 @@ export function createSecrets({ client, timing, touch }: SecretsOptions): Secret
             fieldSelector: `metadata.name=${name}`,
             receiver,
             timing,
+            // Where the right is missing, what needs the password says so.
+            optional: true,
           }),
         )
       }

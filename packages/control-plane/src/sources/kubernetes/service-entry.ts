@@ -177,7 +177,10 @@ function workloadOf(
   }
 }
 
-/** Istio's order: the pod's own word, then the node's labels; the slice knows the zone alone. */
+/**
+ * Istio's order: the pod's own word, then the node's labels. Where the node can't be read: newer API servers copy region and
+ * zone to its pods, and the slice knows the zone.
+ */
 function localityOf(
   pod: Readonly<Record<string, string>> | undefined,
   node: Readonly<Record<string, string>> | undefined,
@@ -187,8 +190,8 @@ function localityOf(
   // Labels can't hold slashes.
   if (said !== undefined && said !== '') return said.includes('/') ? said : said.replaceAll('.', '/')
   const parts = [
-    node?.['topology.kubernetes.io/region'] ?? '',
-    node?.['topology.kubernetes.io/zone'] ?? zone ?? '',
+    (node ?? pod)?.['topology.kubernetes.io/region'] ?? '',
+    (node ?? pod)?.['topology.kubernetes.io/zone'] ?? zone ?? '',
     node?.['topology.istio.io/subzone'] ?? '',
   ]
   return parts.join('/').replace(/\/+$/, '')

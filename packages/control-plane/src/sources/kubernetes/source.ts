@@ -12,6 +12,7 @@ import {
   objectKey,
   type Receiver,
   type Reflector,
+  type ReflectorOptions,
   type ReflectorTiming,
   type Resource,
   type ResourceQuery,
@@ -42,6 +43,8 @@ export interface KubernetesSource extends Source {
   readonly namespaces: ReadonlySet<string>
   readonly reflectors: readonly Reflector[]
 }
+
+type FollowOptions = Pick<ReflectorOptions, 'metadataOnly' | 'optional'>
 
 const ownGroups = ['metaprotocol.aeraki.io', 'redis.aeraki.io', 'dubbo.aeraki.io']
 /** EnvoyFilters are for Istio; Secrets are read by name. */
@@ -121,8 +124,8 @@ export function createKubernetesSource(options: KubernetesSourceOptions): Kubern
     return found
   }
 
-  function follow(resource: Resource | ResourceQuery, receiver: Receiver, metadataOnly = false): void {
-    reflectors.push(startReflector({ client, resource, receiver, metadataOnly, timing }))
+  function follow(resource: Resource | ResourceQuery, receiver: Receiver, how: FollowOptions = {}): void {
+    reflectors.push(startReflector({ client, resource, receiver, timing, ...how }))
   }
 
   async function start(to: SourceListener): Promise<void> {
@@ -137,9 +140,10 @@ export function createKubernetesSource(options: KubernetesSourceOptions): Kubern
     }
     follow(core.services, services.services)
     follow(core.endpointSlices, services.slices)
-    follow(core.pods, services.pods, true)
-    follow(core.nodes, services.nodes, true)
-    follow(core.namespaces, namespaceReceiver(namespaces), true)
+    follow(core.pods, services.pods, { metadataOnly: true })
+    // Without them endpoints have what their pods and slices say of their place.
+    follow(core.nodes, services.nodes, { metadataOnly: true, optional: true })
+    follow(core.namespaces, namespaceReceiver(namespaces), { metadataOnly: true })
     await Promise.all(reflectors.map(({ firstSync }) => firstSync))
     secrets.need(neededSecrets())
     await secrets.settled(secretsPatienceMs)

@@ -15,7 +15,6 @@ const kubernetesBuild = join(root, 'testing/kubernetes/build.sh')
 const istioBuild = join(root, 'testing/istio/build.sh')
 const contribBuild = join(root, 'testing/envoy-contrib/build.sh')
 const helmBuild = join(root, 'testing/helm/build.sh')
-const dubboBuild = join(root, 'testing/java/build.sh')
 const mavenBuild = join(root, 'testing/maven.sh')
 const consulBuild = join(root, 'testing/consul/build.sh')
 const envoyVersion = '1.40.0'
@@ -52,6 +51,14 @@ const debian: readonly { path: string; package: string }[] = [
   { path: '/usr/bin/mvn', package: 'maven' },
 ]
 
+/** Folders of testing/, each with a pom.xml. */
+const mavenBuilds: Readonly<Record<string, string>> = {
+  'dubbo-java': 'Apache Dubbo 3 consumer and provider',
+  'dubbo-etcd': 'an Apache Dubbo 3 provider that registers itself in etcd',
+  nacos: 'a server of Nacos',
+  eureka: 'a server of Eureka',
+}
+
 const steps: readonly Step[] = [
   {
     what: 'Debian packages',
@@ -70,13 +77,8 @@ const steps: readonly Step[] = [
     present: () => existsSync(join(peers, 'python/.complete')),
     install: installPython,
   },
-  {
-    what: 'Apache Dubbo 3 consumer and provider (Maven Central)',
-    present: () => spawnSync('bash', [dubboBuild, '--up-to-date']).status === 0,
-    install: installDubbo,
-  },
-  ...['nacos', 'eureka'].map((name) => ({
-    what: `a server of ${name[0]?.toUpperCase()}${name.slice(1)} (Maven Central)`,
+  ...Object.entries(mavenBuilds).map(([name, what]) => ({
+    what: `${what} (Maven Central)`,
     present: () => spawnSync('bash', [mavenBuild, name, '--up-to-date']).status === 0,
     install: () => run('bash', [mavenBuild, name]),
   })),
@@ -175,10 +177,6 @@ function installPython(): void {
   if (!existsSync(join(folder, 'bin/pip'))) run('python3', ['-m', 'venv', folder])
   run(join(folder, 'bin/pip'), ['install', '--quiet', '--retries=1', ...pythonPackages])
   run('touch', [join(folder, '.complete')])
-}
-
-function installDubbo(): void {
-  run('bash', [dubboBuild])
 }
 
 function findFile(folder: string, name: string): string {

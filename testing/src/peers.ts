@@ -24,8 +24,10 @@ const peers = {
   python: join(peersFolder, 'python/bin/python'),
   /** Apache Thrift's compiler. */
   'thrift-compiler': '/usr/bin/thrift',
-  /** Folder with the jars of Apache Dubbo 3 and our compiled consumer and provider (testing/java). */
+  /** Folder with the jars of Apache Dubbo 3 and our compiled consumer and provider (testing/dubbo-java). */
   'dubbo-java': join(peersFolder, 'dubbo-java'),
+  /** The same with an older Dubbo, which can register itself in etcd (testing/dubbo-etcd). */
+  'dubbo-etcd': join(peersFolder, 'dubbo-etcd'),
   /** Java. */
   java: '/usr/bin/java',
   haproxy: '/usr/sbin/haproxy',
@@ -62,6 +64,7 @@ export type PeerName = keyof typeof peers
 const proofs: Partial<Record<PeerName, string>> = {
   python: join(peersFolder, 'python/.complete'),
   'dubbo-java': join(peersFolder, 'dubbo-java/.stamp'),
+  'dubbo-etcd': join(peersFolder, 'dubbo-etcd/.stamp'),
   nacos: join(peersFolder, 'nacos/.stamp'),
   eureka: join(peersFolder, 'eureka/.stamp'),
   kubernetes: join(peersFolder, 'kubernetes/.stamp'),

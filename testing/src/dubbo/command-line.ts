@@ -1,4 +1,4 @@
-/** How the npm peers are driven; the same as testing/java's Options and Consumer. */
+/** How the npm peers are driven; the same as testing/dubbo-java's Options and Consumer. */
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import type { DubboCall, DubboMethod } from './peers.ts'

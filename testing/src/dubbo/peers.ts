@@ -5,11 +5,11 @@
  *   const consumer = await startDubboConsumer('sofa', { address: `127.0.0.1:${port}` })
  *   const [call] = await consumer.call('sayHello', { attachments: { batchJob: 'true' } })
  *
- *  - `java`: Apache Dubbo 3 (testing/java; needs the peers `dubbo-java` and `java`);
+ *  - `java`: Apache Dubbo 3 (testing/dubbo-java; needs the peers `dubbo-java` and `java`);
  *  - `sofa`: sofa-rpc-node with js-remoting-for-apache-dubbo;
  *  - `dubbo2`: dubbo2.js, a consumer only. It can't set attachments but version and group.
  *
- * They serve DemoService.sayHello and PeerService (testing/java/src): `describe` says what the provider saw.
+ * They serve DemoService.sayHello and PeerService (testing/dubbo-java/src): `describe` says what the provider saw.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { mkdtempSync, writeFileSync } from 'node:fs'
@@ -59,7 +59,10 @@ export interface ProviderOptions {
   readonly name?: string
   readonly group?: string
   readonly version?: string
-  /** Java only: where it registers itself, such as `zookeeper://127.0.0.1:2181`; it then listens on all addresses. */
+  /**
+   * Java only: where it registers itself, such as `zookeeper://127.0.0.1:2181`; it then listens on all addresses. For
+   * `etcd3://` the peer `dubbo-etcd` is needed.
+   */
   readonly registry?: string
   /** Default all. */
   readonly registerMode?: RegisterMode
@@ -96,11 +99,12 @@ const here = dirname(fileURLToPath(import.meta.url))
  * Dubbo's Java consumer takes an address 127.x.y.z for "this machine" and dials another of its addresses instead. A
  * name that resolves to it is dialled as it is, so the consumer gets a hosts file of its own.
  */
-const hostsFile = join(here, '../../java/hosts')
+const hostsFile = join(here, '../../dubbo-java/hosts')
 const loopbackName = 'mesh.test'
 
 export async function startDubboProvider(kind: 'java' | 'sofa', options: ProviderOptions): Promise<DubboProvider> {
-  const command = kind === 'java' ? java('Provider') : node('sofa-provider.ts')
+  const build = options.registry?.startsWith('etcd3:') === true ? 'dubbo-etcd' : 'dubbo-java'
+  const command = kind === 'java' ? java('Provider', { build }) : node('sofa-provider.ts')
   const { parameters = {}, ...others } = options
   const pairs = Object.entries(parameters).map(([key, value]) => `${key}=${value}`)
   const peer = await PeerProcess.start([...command, ...flags({ ...others, parameters: pairs.join(',') })])
@@ -113,7 +117,7 @@ export async function startDubboConsumer(
 ): Promise<DubboConsumer> {
   const { hosts, ...others } = options
   const address = kind === 'java' ? options.address.replace('127.0.0.1', loopbackName) : options.address
-  const command = kind === 'java' ? java('Consumer', hosts) : node(`${kind}-consumer.ts`)
+  const command = kind === 'java' ? java('Consumer', { hosts }) : node(`${kind}-consumer.ts`)
   const peer = await PeerProcess.start([...command, ...flags({ ...others, address })])
   return {
     async call(method, { count = 1, threads = 1, attachments = {} } = {}) {
@@ -130,14 +134,20 @@ export async function startDubboConsumer(
   }
 }
 
-function java(main: string, hosts?: Readonly<Record<string, string>>): string[] {
+interface JavaOptions {
+  /** The peer that has the jars. */
+  readonly build?: 'dubbo-java' | 'dubbo-etcd'
+  readonly hosts?: Readonly<Record<string, string>> | undefined
+}
+
+function java(main: string, { build = 'dubbo-java', hosts }: JavaOptions): string[] {
   const jvm = [
     '-XX:TieredStopAtLevel=1',
     '-XX:+UseSerialGC',
     `-Djdk.net.hosts.file=${hosts === undefined ? hostsFile : writeHosts(hosts)}`,
     '-Ddubbo.service.shutdown.wait=100',
     '-cp',
-    join(peersFolder, 'dubbo-java/lib/*'),
+    join(peersFolder, build, 'lib/*'),
   ]
   return ['java', ...jvm, `io.aeraki.testing.dubbo.${main}`]
 }

@@ -1,4 +1,4 @@
-/** A consumer on sofa-rpc-node: the npm twin of testing/java's Consumer. */
+/** A consumer on sofa-rpc-node: the npm twin of testing/dubbo-java's Consumer. */
 import { option, serveCommands } from './command-line.ts'
 import { type Consumer, createClient, demoService, peerService } from './sofa.ts'
 

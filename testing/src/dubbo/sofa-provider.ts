@@ -1,4 +1,4 @@
-/** A provider on sofa-rpc-node: the npm twin of testing/java's Provider. */
+/** A provider on sofa-rpc-node: the npm twin of testing/dubbo-java's Provider. */
 import { setTimeout as after } from 'node:timers/promises'
 import { endWithStdin, option, print } from './command-line.ts'
 import { createServer, demoService, peerService } from './sofa.ts'

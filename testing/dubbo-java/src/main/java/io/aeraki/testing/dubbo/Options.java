@@ -2,11 +2,15 @@ package io.aeraki.testing.dubbo;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 import org.apache.dubbo.config.ApplicationConfig;
 import org.apache.dubbo.config.RegistryConfig;
 
 /** Command-line options `--name value`, and what both ends configure alike. */
 final class Options {
+  /** Registries of which Dubbo has no extension on Maven Central that keeps metadata there. */
+  private static final Set<String> WITHOUT_METADATA = Set.of("etcd3", "consul");
+
   private final String[] arguments;
 
   Options(String[] arguments) {
@@ -36,7 +40,7 @@ final class Options {
     if (get("registry", "").isEmpty()) return noRegistry();
     RegistryConfig registry = new RegistryConfig(get("registry", ""));
     registry.setRegisterMode(get("register-mode", "all"));
-    registry.setUseAsMetadataCenter(true);
+    registry.setUseAsMetadataCenter(!WITHOUT_METADATA.contains(registry.getProtocol()));
     registry.setUseAsConfigCenter(false);
     registry.setTimeout(30_000);
     return registry;

@@ -6,6 +6,7 @@ import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.dubbo.config.ApplicationConfig;
 import org.apache.dubbo.config.ProtocolConfig;
+import org.apache.dubbo.config.RegistryConfig;
 import org.apache.dubbo.config.ServiceConfig;
 import org.apache.dubbo.config.bootstrap.DubboBootstrap;
 import org.apache.dubbo.rpc.RpcContext;
@@ -25,13 +26,14 @@ public final class Provider {
     String name = options.get("name", "java");
     boolean registers = !options.get("registry", "").isEmpty();
     ApplicationConfig application = Options.application(options.get("application", "aeraki-testing-provider"));
-    if (registers) application.setMetadataType(options.get("metadata-type", "remote"));
+    RegistryConfig registry = options.registry();
+    if (registers) application.setMetadataType(registry.getUseAsMetadataCenter() ? options.get("metadata-type", "remote") : "local");
     if (!options.parameters().isEmpty()) application.setParameters(options.parameters());
     ProtocolConfig protocol = new ProtocolConfig("dubbo", Integer.parseInt(options.get("port", "20880")));
     if (!registers) protocol.setHost("127.0.0.1");
     protocol.setPreferSerialization("hessian2,fastjson2");
     if (registers) {
-      DubboBootstrap bootstrap = DubboBootstrap.getInstance().application(application).protocol(protocol).registry(options.registry());
+      DubboBootstrap bootstrap = DubboBootstrap.getInstance().application(application).protocol(protocol).registry(registry);
       bootstrap.service(service(DemoService.class, new Demo(name), options)).service(service(PeerService.class, new Peer(name), options));
       bootstrap.start();
     } else {

@@ -22,16 +22,13 @@ import {
 import { getLogger } from '@logtape/logtape'
 import { compareAge } from '../../mesh/findings.ts'
 import type { AddressBlock } from './address-block.ts'
-import { createWorkQueue } from './work-queue.ts'
+import { createRefreshedQueue, type RefreshedQueue } from './refreshed-queue.ts'
 
 const log = getLogger(['aeraki', 'control-plane', 'addresses'])
 
-export interface AddressWriter {
-  /** Something has changed, or this process leads now: looks at every ServiceEntry, some time later. */
-  refresh(): void
+/** To be refreshed when something has changed, or this process leads now. */
+export interface AddressWriter extends RefreshedQueue {
   readonly counters: { given: number; moved: number; failed: number }
-  idle(): Promise<void>
-  close(): Promise<void>
 }
 
 export interface AddressWriterOptions {
@@ -59,10 +56,11 @@ export function createAddressWriter(options: AddressWriterOptions): AddressWrite
   let entries = new Map<string, Entry>()
   let used = new Map<string, Entry[]>()
   let resource: Resource | undefined
-  let timer: NodeJS.Timeout | undefined
 
-  const queue = createWorkQueue({
+  const queue = createRefreshedQueue({
     concurrency: 4,
+    debounceMs: options.debounceMs,
+    find,
     work,
     onFailure(key, error) {
       if (statusOf(error) === 409) return
@@ -71,8 +69,7 @@ export function createAddressWriter(options: AddressWriterOptions): AddressWrite
     },
   })
 
-  function lookAtAll(): void {
-    timer = undefined
+  function find(): string[] {
     entries = new Map()
     used = new Map()
     for (const object of options.objects()) {
@@ -84,8 +81,8 @@ export function createAddressWriter(options: AddressWriterOptions): AddressWrite
       const entry = entries.get(key)
       if (entry === undefined || used.get(address)?.includes(entry) === true) chosen.delete(key)
     }
-    if (!options.leads()) return
-    for (const [key, entry] of entries) if (needsAddress(entry) || isContested(entry)) queue.add(key)
+    if (!options.leads()) return []
+    return [...entries].flatMap(([key, entry]) => (needsAddress(entry) || isContested(entry) ? [key] : []))
   }
 
   /** Another, older ServiceEntry has its address, as after a copy of the object was applied under another name. */
@@ -151,17 +148,7 @@ export function createAddressWriter(options: AddressWriterOptions): AddressWrite
     )
   }
 
-  return {
-    refresh() {
-      timer ??= setTimeout(lookAtAll, options.debounceMs ?? 200)
-    },
-    counters,
-    idle: () => queue.idle(),
-    async close() {
-      clearTimeout(timer)
-      await queue.close()
-    },
-  }
+  return { ...queue, counters }
 }
 
 /** A service that our listeners would need an address for. */

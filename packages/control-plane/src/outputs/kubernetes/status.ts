@@ -14,16 +14,13 @@ import {
 import { getLogger } from '@logtape/logtape'
 import type { KubernetesSource } from '../../sources/kubernetes/source.ts'
 import { type Condition, conditionsOf } from './conditions.ts'
-import { createWorkQueue } from './work-queue.ts'
+import { createRefreshedQueue, type RefreshedQueue } from './refreshed-queue.ts'
 
 const log = getLogger(['aeraki', 'control-plane', 'status'])
 
-export interface StatusWriter {
-  /** Something has changed: looks at every object of ours, some time later. */
-  refresh(): void
+/** To be refreshed when something has changed, or this process leads now. */
+export interface StatusWriter extends RefreshedQueue {
   readonly counters: { written: number; failed: number }
-  idle(): Promise<void>
-  close(): Promise<void>
 }
 
 export interface StatusWriterOptions {
@@ -48,10 +45,11 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
   const counters = { written: 0, failed: 0 }
   const resources = new Map<string, Resource>()
   let findings = new Map<string, Diagnostic[]>()
-  let timer: NodeJS.Timeout | undefined
 
-  const queue = createWorkQueue({
+  const queue = createRefreshedQueue({
     concurrency: 4,
+    debounceMs: options.debounceMs,
+    find,
     work,
     onFailure(id, error) {
       if (statusOf(error) === 409) return
@@ -60,15 +58,14 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
     },
   })
 
-  function lookAtAll(): void {
-    timer = undefined
-    if (!source.synced || !options.leads()) return
+  function find(): string[] {
+    if (!source.synced || !options.leads()) return []
     findings = Map.groupBy(options.diagnostics(), ({ kind, namespace, name }) => idOf(kind, namespace, name))
-    for (const { kind } of ours) {
-      for (const object of source.objectsOf(kind)) {
-        if (bodyOf(kind, object) !== undefined) queue.add(`${kind}/${objectKey(object)}`)
-      }
-    }
+    return ours.flatMap(({ kind }) =>
+      [...source.objectsOf(kind)].flatMap((object) =>
+        bodyOf(kind, object) === undefined ? [] : [`${kind}/${objectKey(object)}`],
+      ),
+    )
   }
 
   async function work(id: string): Promise<void> {
@@ -120,17 +117,7 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
     return found
   }
 
-  return {
-    refresh() {
-      timer ??= setTimeout(lookAtAll, options.debounceMs ?? 200)
-    },
-    counters,
-    idle: () => queue.idle(),
-    async close() {
-      clearTimeout(timer)
-      await queue.close()
-    },
-  }
+  return { ...queue, counters }
 }
 
 const clusterKinds = new Set<string>(ours.filter(({ scope }) => scope === 'Cluster').map(({ kind }) => kind))

@@ -175,13 +175,24 @@ export function startElection(options: ElectionOptions): Election {
   async function release(): Promise<void> {
     if (!leads() || observed === undefined) return
     renewedAt = undefined
-    const now = microTime()
-    const spec = { ...observed.spec, holderIdentity: '', leaseDurationSeconds: 1, acquireTime: now, renewTime: now }
     try {
-      await client.request<Lease>({ method: 'PUT', path, body: { ...observed, spec }, timeoutMs: retryMs * 2 })
+      try {
+        await giveUp(observed)
+      } catch (error) {
+        if (statusOf(error) !== 409) throw error
+        // The end came while the record was renewed: that got through, and its answer was not waited for.
+        const current = await client.request<Lease>({ path, timeoutMs: retryMs * 2 })
+        if (isMine(current)) await giveUp(current)
+      }
     } catch (error) {
       log.info('The lease {name} could not be given up: {error}', { name, error: String(error) })
     }
+  }
+
+  async function giveUp(lease: Lease): Promise<void> {
+    const now = microTime()
+    const spec = { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1, acquireTime: now, renewTime: now }
+    await client.request<Lease>({ method: 'PUT', path, body: { ...lease, spec }, timeoutMs: retryMs * 2 })
   }
 
   const running = run()

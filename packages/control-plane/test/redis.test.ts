@@ -97,6 +97,32 @@ spec: {host: ${host}, trafficPolicy: {loadBalancer: {simple: RANDOM}, tls: {mode
   assert.match(replaced.at(-1)?.value ?? '', /"sni":"outbound_\.6379_\._\.cache\.data\.svc\.cluster\.local"/)
 })
 
+/** Whether the cluster has the mesh's mutual TLS, with an endpoint for each of the labels. */
+function isMutual(labels: readonly string[], more: string, rule = ''): boolean {
+  const addresses = labels.map((label, i) => `{address: 10.9.9.${i}, labels: {${label}}}`)
+  const inline = entry(`addresses: [10.1.2.3]\n  endpoints: [${addresses.join()}]\n  ${more}`)
+  const yaml = inline.replace('workloadSelector: {labels: {app: cache}}', '') + rule + clustered
+  const { get, said } = generateYaml(yaml)
+  assert.deepEqual(said, [])
+  const value = patchesOf(get(filter)).at(-1)?.value ?? ''
+  return value.includes('"name":"ROOTCA"') && value.includes('"sni":"outbound_.6379_._.cache.data.svc.cluster.local"')
+}
+
+test("where every server has a sidecar, the cluster that takes the place of Istio's keeps automatic mutual TLS", () => {
+  const meshed = 'security.istio.io/tlsMode: istio'
+  const internal = 'location: MESH_INTERNAL'
+  const off = `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: cache, namespace: data}
+spec: {host: ${host}, trafficPolicy: {tls: {mode: DISABLE}}}
+---`
+  assert.ok(isMutual([meshed, meshed], internal))
+  assert.ok(!isMutual([meshed, 'app: cache'], internal), 'one way for all: plain where one has no sidecar')
+  assert.ok(!isMutual([meshed, meshed], 'location: MESH_EXTERNAL'))
+  assert.ok(!isMutual([meshed, meshed], internal, off))
+})
+
 function seeds(yaml: string): string {
   return patchesOf(generateYaml(yaml + clustered).get(filter)).at(-1)?.value ?? ''
 }

@@ -1,5 +1,5 @@
 /** A port of a service as a protocol's Envoy side wants it: routes with clusters in the place of hosts, and policies. */
-import { canonicalHost, type Kind } from '@aeraki/api'
+import { canonicalHost, type ClientTls, type Kind } from '@aeraki/api'
 import type {
   EnvoyDestination,
   EnvoyPort,
@@ -135,16 +135,34 @@ function resolve(
   return undefined
 }
 
-function upstreamOf({ service, port, standalone }: PortInput, { loadBalancer, tls }: PortTrafficPolicy): EnvoyUpstream {
+function upstreamOf(input: PortInput, policy: PortTrafficPolicy): EnvoyUpstream {
+  const { service, port, standalone } = input
+  const tls = policy.tls ?? automaticTls(input)
   // Inline endpoints belong to hosts that no DNS need know; of the others Kubernetes knows.
   const unknownToDns = standalone || service.workloadSelector === undefined
   return {
-    hasLoadBalancer: loadBalancer !== undefined,
+    hasLoadBalancer: policy.loadBalancer !== undefined,
     tls: standalone && tls?.mode === 'ISTIO_MUTUAL' ? undefined : tls,
     endpoints: unknownToDns
       ? service.endpoints.map(({ address, ports }) => ({ address, port: ports.get(port.number) ?? port.number }))
       : [],
   }
+}
+
+/** Istio's injector puts it on the pods that have a sidecar; WorkloadEntries may have it, too. */
+const tlsModeLabel = 'security.istio.io/tlsMode'
+
+/**
+ * Istio's automatic mutual TLS, as far as it can be known here: nobody says otherwise, and every server has a sidecar. Where
+ * only some have one, istiod chooses server by server; a cluster that finds its servers itself has one way for all, and stays
+ * plain.
+ */
+function automaticTls({ mesh, service }: PortInput): ClientTls | undefined {
+  // Istio's default: the workloads of such a host are nobody's in the mesh.
+  if (mesh.entryOf(service.key)?.spec.location !== 'MESH_INTERNAL') return undefined
+  const { endpoints } = service
+  const all = endpoints.length > 0 && endpoints.every(({ labels }) => labels[tlsModeLabel] === 'istio')
+  return all ? { mode: 'ISTIO_MUTUAL' } : undefined
 }
 
 /** One that is deleted keeps its last entries in force: nobody is locked out, or let in, for it. */

@@ -84,7 +84,10 @@ export interface ApplicationCodec {
 export interface EnvoyUpstream {
   /** A DestinationRule chooses one. */
   readonly hasLoadBalancer: boolean
-  /** Of the DestinationRule. Undefined: nothing said, or the data plane has no TLS to servers at all. */
+  /**
+   * Of the DestinationRule, else Istio's automatic mutual TLS where every server is known to take part in it. Undefined:
+   * neither, or the data plane has no TLS to servers at all.
+   */
   readonly tls: ClientTls | undefined
   /** The workloads, where the data plane can't resolve the host by its name; else empty. */
   readonly endpoints: readonly { readonly address: string; readonly port: number }[]

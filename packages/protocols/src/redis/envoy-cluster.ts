@@ -7,8 +7,8 @@
  *
  * Mode CLUSTER: Envoy asks the servers for their slots, which is another kind of cluster. A merge can't make one of
  * Istio's: it leaves `eds_cluster_config` where it is, and Envoy refuses that in any cluster but one of type EDS. So the
- * cluster is removed and added anew, with the TLS of the DestinationRule. Istio's automatic mTLS is lost: it goes by the
- * metadata of endpoints that istiod knows, and these are known to the servers alone.
+ * cluster is removed and added anew, with the TLS of the DestinationRule, or with Istio's automatic one where every known
+ * server has a sidecar: nodes that only Redis knows have no labels to go by, so there is one way for all of them.
  * https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/other_protocols/redis
  */
 import { type ObjectOf, parseDuration, type TcpSettings } from '@aeraki/api'
@@ -104,6 +104,11 @@ function reportIneffective(port: EnvoyPort, destination: ObjectOf<'RedisDestinat
   }
 }
 
+/**
+ * Envoy must not wait for the slots of such a cluster before it begins. It would fetch the certificates of the mesh only
+ * after them, and can't ask for them without certificates; and one Redis Cluster that is down would keep every Envoy of the
+ * mesh from starting, whoever calls it.
+ */
 function redisCluster(port: EnvoyPort, seeds: readonly string[], common: Cluster): Cluster {
   return {
     name: port.cluster,
@@ -115,6 +120,7 @@ function redisCluster(port: EnvoyPort, seeds: readonly string[], common: Cluster
     },
     lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
     dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
+    waitForWarmOnInit: false,
     loadAssignment: {
       clusterName: port.cluster,
       endpoints: [

@@ -19,6 +19,7 @@ import {
   startRedisCluster,
   startRedisServer,
 } from '@aeraki/testing'
+import { startMeshAgent } from '../support/mesh-agent.ts'
 import { type RedisMesh, type RedisMeshOptions, startRedisMesh } from '../support/redis-mesh.ts'
 
 const skip = needPeer('envoy').skip || needPeer('redis').skip
@@ -460,6 +461,15 @@ describe('a Redis Cluster behind a stock Envoy', { skip }, () => {
     })
   })
 
+  test('one that is down keeps no Envoy from serving others', async () => {
+    const yaml = destination(cluster, '{redis: {mode: CLUSTER}}')
+    const login = { password: 'testredis' }
+    await withMesh({ services: { [cluster]: [1], [single]: [locked.port] }, yaml }, async (mesh) => {
+      await eventually(async () => (await redisCli(mesh.portOf(single), ['set', 'alone', 'x'], login)) !== '')
+      assert.match(await redisCli(mesh.portOf(cluster), ['set', 'lost', 'x']), /no upstream host/)
+    })
+  })
+
   test('redirections of a node are followed where that is asked for', async () => {
     const [first] = nodes.nodes
     const yaml = service(
@@ -500,7 +510,12 @@ describe('a Redis Cluster that asks for certificates', { skip }, () => {
 
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'aeraki-redis-tls-'))
-    const names = ['-subj', '/CN=redis', '-addext', 'subjectAltName=DNS:redis.data,IP:127.0.0.1']
+    const names = [
+      '-subj',
+      '/CN=redis',
+      '-addext',
+      'subjectAltName=DNS:redis.data,IP:127.0.0.1,URI:spiffe://cluster.local/ns/redis/sa/redis',
+    ]
     const files = ['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'cert.pem')]
     execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', ...names, ...files], { stdio: 'ignore' })
     const tls = { certificate: join(folder, 'cert.pem'), key: join(folder, 'key.pem') }
@@ -531,7 +546,7 @@ describe('a Redis Cluster that asks for certificates', { skip }, () => {
       const session = keys.map((key) => `set ${key} x`)
       assert.deepEqual(new Set((await redisCliSession(port, session)).split('\n')), new Set(['OK']))
     })
-    // The servers' certificates are checked: where another name is asked for, Envoy does not even begin to listen.
+    // The servers' certificates are checked: where another name is asked for, nobody is called.
     await withMesh({ services, yaml, tls: { ...tls, subjectAltNames: ['other.data'] } }, async (mesh) => {
       await eventually(async () => {
         const failures = await mesh.envoy.stats(/^cluster\..*ssl\.fail_verify_san$/)
@@ -539,9 +554,30 @@ describe('a Redis Cluster that asks for certificates', { skip }, () => {
       })
     })
   })
+
+  test('gets the identity of the mesh from the agent beside Envoy, as automatic mutual TLS has it', async (t) => {
+    const certificate = join(folder, 'cert.pem')
+    const agent = await startMeshAgent({ certificate, key: join(folder, 'key.pem'), root: certificate })
+    t.after(() => agent.stop())
+    const services = { [cluster]: nodes.nodes.map(({ port }) => port) }
+    const yaml = destination(cluster, '{redis: {mode: CLUSTER}}')
+    const tls: ClientTls = { mode: 'ISTIO_MUTUAL' }
+    await withMesh({ services, yaml, tls, moreClusters: [agent.cluster] }, async (mesh) => {
+      const port = mesh.portOf(cluster)
+      await eventually(async () => (await redisCli(port, ['set', 'meshed', 'yes'])) === 'OK')
+      const session = Array.from({ length: 30 }, (_, i) => `set meshed-${i} x`)
+      assert.deepEqual(new Set((await redisCliSession(port, session)).split('\n')), new Set(['OK']))
+      assert.deepEqual([...agent.asked].toSorted(), ['ROOTCA', 'default'])
+      const clients = await Promise.all(nodes.nodes.map((node) => node.ask('info', 'commandstats')))
+      assert.ok(
+        clients.every((text) => text.includes('cmdstat_set')),
+        'every node was called',
+      )
+    })
+  })
 })
 
-/** Envoy may not have found its cluster yet, and then does not even listen. */
+/** Envoy may not have found its cluster yet. */
 async function eventually(condition: () => Promise<boolean>): Promise<void> {
   let failure: unknown
   for (let tries = 0; tries < 600; tries += 1) {

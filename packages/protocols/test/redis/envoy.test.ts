@@ -264,6 +264,7 @@ test('a Redis Cluster replaces the cluster of the same name', () => {
       endpoints: [{ lbEndpoints: [{ endpoint: { address: { socketAddress: { address: host, portValue: 6379 } } } }] }],
     },
     dnsLookupFamily: 'V4_PREFERRED',
+    waitForWarmOnInit: false,
   })
 })
 

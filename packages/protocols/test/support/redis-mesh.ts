@@ -12,6 +12,8 @@ export interface RedisMeshOptions {
   readonly yaml: string
   /** Of a DestinationRule for every host. */
   readonly tls?: ClientTls
+  /** Further clusters of the Envoy. */
+  readonly moreClusters?: readonly object[]
   /** Decoded. */
   readonly secrets?: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
@@ -23,7 +25,8 @@ export interface RedisMesh {
   readonly findings: TestPort['findings']
 }
 
-export async function startRedisMesh({ services, yaml, tls, secrets = {} }: RedisMeshOptions): Promise<RedisMesh> {
+export async function startRedisMesh(options: RedisMeshOptions): Promise<RedisMesh> {
+  const { services, yaml, tls, secrets = {}, moreClusters = [] } = options
   const objects = parse(yaml)
   const clusters = new Map<string, object>()
   const listeners: { name: string; filters: FilterJson[] }[] = []
@@ -54,7 +57,7 @@ export async function startRedisMesh({ services, yaml, tls, secrets = {} }: Redi
     listeners.push({ name: host, filters: chainOf(translation, port.cluster) })
     findings.push(...port.findings)
   }
-  const envoy = await startStaticEnvoy({ listeners, clusters: [...clusters.values()] })
+  const envoy = await startStaticEnvoy({ listeners, clusters: [...clusters.values(), ...moreClusters] })
   return { envoy, portOf: (host) => envoy.portOf(host), findings }
 }
 

@@ -77,6 +77,14 @@ test("Dubbo's registration says its service in a URL", () => {
   assert.equal(read({ Meta: { url: 'http://10.0.0.1/docs?side=left' } }).registrations[0]?.host, 'web')
 })
 
+test("an instance of a Dubbo application has nobody's services", () => {
+  const Tags = ['dubbo.metadata.revision=ab12', 'dubbo.endpoints=[{"port":20880,"protocol":"dubbo"}]']
+  const { registrations, rejections } = read({ Tags })
+  assert.deepEqual(registrations, [])
+  assert.equal(rejections[0]?.code, 'REGISTRATION_NO_METADATA')
+  assert.match(rejections[0]?.reason ?? '', /register-mode=interface/)
+})
+
 test('broken instances are rejected with a reason', () => {
   assert.equal(read({ Address: 'db.internal' }).rejections[0]?.code, 'REGISTRATION_ADDRESS')
   assert.equal(read({ Port: 0 }).rejections[0]?.code, 'REGISTRATION_PORT')

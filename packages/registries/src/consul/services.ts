@@ -7,7 +7,7 @@
  * https://developer.hashicorp.com/consul/api-docs/health#list-nodes-for-service
  */
 import type { UnitContents } from '../contract.ts'
-import { stringsOf } from '../dubbo/application.ts'
+import { isDubboInstance, stringsOf } from '../dubbo/application.ts'
 import { parseProviderUrl } from '../dubbo/provider-url.ts'
 import { toRegistration } from '../dubbo/registration.ts'
 import { isRecord } from '../guards.ts'
@@ -43,6 +43,11 @@ function readEntry(name: string, entry: unknown, { domain, protocol }: ServiceOp
   const parameters = new Map([...tagsOf(service['Tags']), ...meta])
   const place = { registryGroup: domain }
   const url = meta.get('url')
+  if (url === undefined && isDubboInstance(parameters)) {
+    const reason =
+      'an application of Dubbo, whose services Consul does not know: its interfaces are to be registered, by register-mode=interface or all'
+    return rejected(id, 'REGISTRATION_NO_METADATA', reason)
+  }
   // Dubbo writes the whole URL of the provider.
   const parsed = isProviderUrl(url)
     ? parseProviderUrl(encodeURIComponent(url), place)

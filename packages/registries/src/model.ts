@@ -31,6 +31,8 @@ export interface ServiceModel {
   readonly registries: readonly string[]
   /** Lower case. Unique. */
   readonly host: string
+  /** Of its ServiceEntry, where the usual one would be another host's, too. */
+  readonly entryName?: string
   readonly namespace: string
   /** The interface or application as its registry spells it. */
   readonly interface: string

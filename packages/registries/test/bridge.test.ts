@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
 import { type Bridge, createBridge, type ServiceChange } from '../src/bridge/bridge.ts'
 import type { BridgeConfig } from '../src/bridge/config.ts'
+import { toServiceEntries } from '../src/bridge/service-entry.ts'
 import { metricsOf, providersOf, statusOf } from '../src/bridge/status.ts'
 import { defineRegistry, type Registration, type RegistrySink } from '../src/contract.ts'
 import { closed } from '@aeraki/api/schema'
@@ -56,10 +57,43 @@ const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve
 const addresses = (change: ServiceChange | undefined): string[] | undefined =>
   change?.service?.instances.map(({ address }) => address)
 
+const names = (): string[] =>
+  [...(bridge?.services() ?? [])].flatMap((service) => toServiceEntries(service).map(({ metadata: { name } }) => name))
 const here = registration()
 const there = registration({ address: '10.0.0.2' })
 
 describe('a bridge', () => {
+  test('gives hosts whose ServiceEntries would have one name names of their own, whoever came first, and only as long', async () => {
+    const dotted = registration({ host: 'orders.eu', interface: 'orders.eu' })
+    const dashed = registration({ host: 'orders-eu', interface: 'orders-eu' })
+    const seen: string[][] = []
+    for (const [first, second] of [
+      [dotted, dashed],
+      [dashed, dotted],
+    ] as const) {
+      const started = start()
+      say('one', 'first', first)
+      read('one', 'first')
+      read('two')
+      await started
+      assert.deepEqual(names(), ['aeraki-orders-eu'])
+      say('two', 'second', second)
+      await settled()
+      seen.push(names().toSorted())
+      say('two', 'second')
+      await settled()
+      assert.deepEqual(names(), ['aeraki-orders-eu'])
+      assert.deepEqual(
+        told.map((batch) => batch.map(({ host }) => host)),
+        [[first.host], ['orders-eu', 'orders.eu'], ['orders-eu', 'orders.eu']],
+      )
+      await bridge?.close()
+    }
+    assert.match(String(seen[0]), /^aeraki-orders-eu-[0-9a-f]{12},aeraki-orders-eu-[0-9a-f]{12}$/)
+    assert.equal(new Set(seen[0]).size, 2)
+    assert.deepEqual(seen[0], seen[1])
+  })
+
   test('tells nothing before every registry has been read in full, and then everything at once', async () => {
     const started = start()
     say('one', 'u', here)

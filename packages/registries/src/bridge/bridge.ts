@@ -10,6 +10,7 @@ import type { ServiceModel } from '../model.ts'
 import type { BridgeConfig, RegistryConfig } from './config.ts'
 import { type Claim, mergeClaims } from './merge.ts'
 import { Slices } from './slices.ts'
+import { Twins } from './twins.ts'
 
 const log = getLogger(['aeraki', 'registries'])
 
@@ -89,6 +90,7 @@ export function createBridge(config: BridgeConfig, options: BridgeOptions = {}):
   const services = new Map<string, ServiceModel>()
   const conflicts = new Map<string, readonly (Rejection & { readonly registry: string })[]>()
   const listeners = new Set<BridgeListener>()
+  const twins = new Twins()
   const dirty = new Set<string>()
   const counters = { merged: 0, changed: 0, removed: 0 }
   let flushing: NodeJS.Timeout | undefined
@@ -148,6 +150,7 @@ export function createBridge(config: BridgeConfig, options: BridgeOptions = {}):
     clearTimeout(flushing)
     flushing = undefined
     if (dirty.size === 0) return
+    for (const host of dirty) for (const twin of twins.set(host, isClaimed(host))) dirty.add(twin)
     const hosts = [...dirty].toSorted()
     dirty.clear()
     const changes = hosts.flatMap((host) => merge(host) ?? [])
@@ -161,15 +164,21 @@ export function createBridge(config: BridgeConfig, options: BridgeOptions = {}):
     const merged = mergeClaims(host, claimsOf(host), config)
     if (merged === undefined || merged.conflicts.length === 0) conflicts.delete(host)
     else conflicts.set(host, merged.conflicts)
-    if (isDeepStrictEqual(before, merged?.service)) return undefined
-    if (merged === undefined) {
+    const entryName = twins.nameOf(host)
+    const service = merged === undefined || entryName === undefined ? merged?.service : { ...merged.service, entryName }
+    if (isDeepStrictEqual(before, service)) return undefined
+    if (service === undefined) {
       services.delete(host)
       counters.removed += 1
     } else {
-      services.set(host, merged.service)
+      services.set(host, service)
       counters.changed += 1
     }
-    return { host, service: merged?.service }
+    return { host, service }
+  }
+
+  function isClaimed(host: string): boolean {
+    return entries.some(({ slices }) => (slices.of(host)?.registrations.length ?? 0) > 0)
   }
 
   /** Where one registry has the host alive, what another one has lost of it does not count. */

@@ -47,7 +47,7 @@ export function toServiceEntries(service: ServiceModel): ServiceEntryObject[] {
 
 function toEntry(service: ServiceModel, instances: readonly Instance[], part: number): ServiceEntryObject {
   const { host, namespace, registries, workloadSelector } = service
-  const name = entryName(host)
+  const name = service.entryName ?? entryName(host)
   return {
     apiVersion: 'networking.istio.io/v1',
     kind: 'ServiceEntry',

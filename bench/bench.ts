@@ -22,11 +22,13 @@ import { markdown } from './report/markdown.ts'
 import type { Results } from './report/results.ts'
 import { runChanges } from './suites/changes.ts'
 import { runControlPlane } from './suites/control-plane.ts'
+import { runCrowd } from './suites/crowd.ts'
 import { runFootprint } from './suites/footprint.ts'
 import { runLatency } from './suites/latency.ts'
 import { runRequests } from './suites/requests.ts'
 import { runScaling } from './suites/scaling.ts'
 import type { Context } from './suites/suite.ts'
+import { runWorkers } from './suites/workers.ts'
 
 const contenders = [direct, haproxyTcp, envoyTcp, envoyDubbo, envoyGeneric, envoyThrift, aerakiBun, aerakiNode]
 const ours = [aerakiBun, aerakiNode]
@@ -66,6 +68,10 @@ async function everything(context: Context, options: Options): Promise<Results> 
     }
   }
   const requests = await part('requests', [], () => runRequests(context, contenders, ['dubbo', 'thrift']))
+  const few = contenders.filter((contender) => contender !== envoyGeneric)
+  const crowd = await part('crowd', [], () => runCrowd(context, few))
+  const sideBySide = [haproxyTcp, envoyDubbo, envoyThrift, ...ours]
+  const workers = await part('workers', [], () => runWorkers(context, sideBySide))
   const latency = [
     ...(await part('latency', [], async () => [await runLatency(context, contenders, 'dubbo', envoyDubbo)])),
     ...(await part('latency', [], async () => [await runLatency(context, contenders, 'thrift', envoyThrift)])),
@@ -87,6 +93,8 @@ async function everything(context: Context, options: Options): Promise<Results> 
     startedAt,
     minutes,
     requests,
+    crowd,
+    workers,
     latency,
     footprint,
     scaling,

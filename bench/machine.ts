@@ -8,13 +8,27 @@ import { needPeer } from '@aeraki/testing'
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 
-/** The proxy has a core to itself; load and backends share the other. */
+/** A proxy with one worker has a core to itself; load and backends share the other. */
 export const proxyCore = 0
 export const loadCore = 1
 
-/** Command and arguments that run a command on one core. */
-export function pinned(core: number, command: string, args: readonly string[]): readonly [string, readonly string[]] {
-  return ['taskset', ['-c', String(core), command, ...args]]
+/** Where there are no more than two cores, a proxy with two workers shares the second one with the load. */
+export function proxyCores(workers: number): string {
+  if (workers === 1) return String(proxyCore)
+  return cpus().length > workers ? [proxyCore, ...sparedCores(workers - 1)].join(',') : `0-${cpus().length - 1}`
+}
+
+function sparedCores(count: number): readonly number[] {
+  return Array.from({ length: count }, (_, index) => loadCore + 1 + index)
+}
+
+/** Command and arguments that run a command on these cores. */
+export function pinned(
+  cores: number | string,
+  command: string,
+  args: readonly string[],
+): readonly [string, readonly string[]] {
+  return ['taskset', ['-c', String(cores), command, ...args]]
 }
 
 /** Files that a process may have open, connections included. */

@@ -1,5 +1,6 @@
 /** The command line, and how long each part of the benchmark takes. */
 import { parseArgs } from 'node:util'
+import type { WireName } from './load/wire.ts'
 
 export interface Options {
   /** `full` is what results are published from: under 20 minutes. `quick` says whether a change matters: 3 minutes. */
@@ -23,6 +24,15 @@ export interface Plan {
   readonly starts: number
   /** Of the load under which memory is looked at. */
   readonly footprintMs: number
+  /** Many clients with many requests each. */
+  readonly crowd: {
+    readonly wires: readonly WireName[]
+    readonly warmUpMs: number
+    readonly warmUpRequests: number
+    readonly measureMs: number
+  }
+  /** What is measured with several workers. */
+  readonly workerWires: readonly WireName[]
   readonly routes: readonly number[]
   readonly endpoints: readonly number[]
   readonly connections: readonly number[]
@@ -43,6 +53,8 @@ const full: Plan = {
   latencyMs: 2000,
   starts: 3,
   footprintMs: 3000,
+  crowd: { wires: ['dubbo', 'thrift'], warmUpMs: 1000, warmUpRequests: 30_000, measureMs: 1000 },
+  workerWires: ['dubbo', 'thrift'],
   routes: [1, 10, 100, 1000, 10_000],
   endpoints: [1, 10, 100, 1000],
   connections: [1, 10, 100, 1000, 10_000],
@@ -62,6 +74,8 @@ const quick: Plan = {
   latencyMs: 1000,
   starts: 1,
   footprintMs: 1000,
+  crowd: { wires: ['dubbo'], warmUpMs: 300, warmUpRequests: 5000, measureMs: 600 },
+  workerWires: ['dubbo'],
   routes: [10, 10_000],
   endpoints: [1, 1000],
   connections: [100, 10_000],
@@ -74,7 +88,8 @@ const quick: Plan = {
 const usage = `npm run bench [-- FLAGS]
   --quick           less of everything: 3 minutes
   --compare REV     this tree against another revision, without the peers
-  --suite NAME      only this one (may be repeated): requests, latency, footprint, scaling, changes, control-plane`
+  --suite NAME      only this one (may be repeated): requests, crowd, workers, latency, footprint, scaling,
+                    changes, control-plane`
 
 /** Throws on a wrong command line, with the usage. */
 export function parseOptions(args: readonly string[]): Options {

@@ -5,7 +5,7 @@ import { connect, createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Contender, Work } from './contenders/contender.ts'
-import { pinned, proxyCore } from './machine.ts'
+import { pinned, proxyCores } from './machine.ts'
 
 const running = new Set<ChildProcess>()
 const folders = new Set<string>()
@@ -31,7 +31,7 @@ export async function startProxy(contender: Contender, work: Omit<Work, 'port'>)
   }
   const startedAt = performance.now()
   // taskset becomes the command that it starts: the process is the same.
-  const child = start(...pinned(proxyCore, launch.command, launch.args))
+  const child = start(...pinned(proxyCores(work.workers), launch.command, launch.args))
   await accepting(port, child, name)
   const startUpMs = performance.now() - startedAt
   return { name, port, pids: [child.pid as number], startUpMs, stop: () => stop(child) }

@@ -1,4 +1,4 @@
-/** Our proxy with one worker, on either runtime, from any checkout. */
+/** Our proxy, on either runtime, from any checkout. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { needPeer } from '@aeraki/testing'
@@ -24,7 +24,15 @@ export function aeraki(name: string, runtime: Runtime, checkout: string): Conten
       writeFileSync(path, JSON.stringify(bootstrap(work, filter(work), { node: { id: 'bench', cluster: 'bench' } })))
       return {
         command: executable(runtime),
-        args: [join(checkout, 'packages/proxy/src/main.ts'), '--bootstrap', path, '--log-level', 'warning'],
+        args: [
+          join(checkout, 'packages/proxy/src/main.ts'),
+          '--bootstrap',
+          path,
+          '--log-level',
+          'warning',
+          // Older revisions have one worker and no flag for it.
+          ...(work.workers === 1 ? [] : ['--concurrency', String(work.workers)]),
+        ],
       }
     },
   }

@@ -20,6 +20,8 @@ export interface Work {
   readonly port: number
   /** The destinations of the weighted split, half each. */
   readonly backends: readonly [Endpoints, Endpoints]
+  /** Threads that serve connections: as many cores are the proxy's. */
+  readonly workers: number
   /** Rules by method before the one that matches. */
   readonly rules: number
 }

@@ -1,4 +1,4 @@
-/** Envoy with one worker thread: its TCP proxy, and its proxies for Dubbo and Thrift. */
+/** Envoy: its TCP proxy, and its proxies for Dubbo and Thrift. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { needPeer } from '@aeraki/testing'
@@ -123,7 +123,15 @@ function envoy(
     launch(work, folder) {
       const path = join(folder, 'envoy.json')
       writeFileSync(path, JSON.stringify(bootstrap(work, filter(work), {})))
-      const args = ['--config-path', path, '--concurrency', '1', '--use-dynamic-base-id', '--log-level', 'error']
+      const args = [
+        '--config-path',
+        path,
+        '--concurrency',
+        String(work.workers),
+        '--use-dynamic-base-id',
+        '--log-level',
+        'error',
+      ]
       return { command: needPeer('envoy').path, args }
     },
   }

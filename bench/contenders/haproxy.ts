@@ -1,4 +1,4 @@
-/** HAProxy in TCP mode with one thread: layer 4, nothing is parsed. */
+/** HAProxy in TCP mode: layer 4, nothing is parsed. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { needPeer } from '@aeraki/testing'
@@ -8,13 +8,13 @@ export const haproxyTcp: Contender = {
   name: 'HAProxy TCP',
   layer: 4,
   wires: ['dubbo', 'thrift'],
-  launch({ port, backends }, folder) {
+  launch({ port, backends, workers }, folder) {
     const servers = backends.flat().map(({ host, port: to }, index) => `  server s${index} ${host}:${to}`)
     const path = join(folder, 'haproxy.cfg')
     writeFileSync(
       path,
       `global
-  nbthread 1
+  nbthread ${workers}
   maxconn 9000
 defaults
   mode tcp

@@ -5,7 +5,7 @@ import { describe } from '../suites/requests.ts'
 import type { Curve } from '../suites/scaling.ts'
 import { goalsOf } from './goals.ts'
 import type { Results } from './results.ts'
-import { contenderTable, cpu, rate, table, thousands } from './tables.ts'
+import { contenderTable, cpu, rate, table, thousands, workerTable } from './tables.ts'
 
 const names = { dubbo: 'Dubbo', thrift: 'Thrift' } as const
 const ours = [aerakiBun, aerakiNode]
@@ -15,6 +15,8 @@ export function markdown(results: Results): string {
     ...head(results),
     ...goals(results),
     ...requests(results),
+    ...crowd(results),
+    ...workers(results),
     ...latency(results),
     ...footprint(results),
     ...scaling(results),
@@ -37,7 +39,7 @@ function head({ machine, plan, command, startedAt, minutes }: Results): readonly
         ['load average before', load.toFixed(2)],
         ['software', software.join(', ')],
         ['revision', revision],
-        ['pinning', 'the proxy on one core, load and backends on another'],
+        ['pinning', 'the proxy on one core, load and backends on another; two workers: see there'],
         ['rounds', `${plan.rounds}, interleaved; figures are medians`],
       ],
     ),
@@ -63,6 +65,32 @@ function requests({ requests: tables }: Results): readonly string[] {
       `### ${names[wire]}, ${describe(shape)}`,
       contenderTable(rows, ours),
     ]),
+  ]
+}
+
+function crowd({ crowd: tables }: Results): readonly string[] {
+  if (tables.length === 0) return []
+  return [
+    '## Many clients that ask much at once (closed loop)',
+    'Each proxy alone, not interleaved. Those that have a connection to a server for each request under way open 16,384 of them.',
+    ...tables.flatMap(({ wire, shape, rows }) => [
+      `### ${names[wire]}, ${describe(shape)}`,
+      contenderTable(rows, ours),
+    ]),
+  ]
+}
+
+function workers({ workers: tables, machine }: Results): readonly string[] {
+  if (tables.length === 0) return []
+  const spare = machine.cores > 2
+  return [
+    '## Two workers each (closed loop)',
+    `Envoy \`--concurrency 2\`, HAProxy \`nbthread 2\`, ours \`--concurrency 2\`. ${
+      spare
+        ? 'The proxy has two cores of its own.'
+        : 'The machine has two cores: the proxy may use both, one of them beside load and backends, so that requests per second are what such a machine gives, not what two cores could do.'
+    } CPU per request is the figure to compare. "busy" is a share of one core. Ratios as above.`,
+    ...tables.flatMap(({ wire, shape, rows }) => [`### ${names[wire]}, ${describe(shape)}`, workerTable(rows, ours)]),
   ]
 }
 

@@ -7,6 +7,7 @@ import type { Footprint } from '../suites/footprint.ts'
 import type { LatencyTable } from '../suites/latency.ts'
 import type { RequestTable } from '../suites/requests.ts'
 import type { Curve } from '../suites/scaling.ts'
+import type { WorkerTable } from '../suites/workers.ts'
 import type { WireName } from '../load/wire.ts'
 
 export interface Results {
@@ -16,6 +17,10 @@ export interface Results {
   readonly startedAt: Date
   readonly minutes: number
   readonly requests: readonly RequestTable[]
+  /** Many clients with many requests each. */
+  readonly crowd: readonly RequestTable[]
+  /** With two workers each. */
+  readonly workers: readonly WorkerTable[]
   readonly latency: readonly LatencyTable[]
   readonly footprint: Readonly<Record<WireName, readonly Footprint[]>>
   readonly scaling: readonly Curve[]

@@ -14,15 +14,11 @@ export function contenderTable(
   rows: readonly { readonly contender: Contender; readonly cell: Cell }[],
   references: readonly Contender[],
 ): string {
-  const cpuOf = (contender: Contender): number | undefined => {
-    const cell = rows.find((row) => row.contender === contender)?.cell
-    return cell === undefined || isFailed(cell) ? undefined : cell.cpuUs
-  }
-  const ours = references.filter((contender) => rows.some((row) => row.contender === contender))
+  const { own, ratios } = ratiosTo(rows, references)
   const head = [
     'proxy',
     'CPU us/request',
-    ...ours.map(({ name }) => `${name}: ratio`),
+    ...own.map(({ name }) => `${name}: ratio`),
     'requests/s',
     'p50 us',
     'p99 us',
@@ -33,10 +29,40 @@ export function contenderTable(
   ]
   const body = rows.map(({ contender, cell }) => {
     if (isFailed(cell)) return [contender.name, `failed: ${cell.failed}`, ...Array<string>(head.length - 2).fill('')]
-    const ratios = ours.map((own) => divide(cpuOf(own), cell.cpuUs))
-    return [contender.name, cpu(cell), ...ratios, rate(cell), ...latencies(cell), memory(cell), ...busy(cell)]
+    return [contender.name, cpu(cell), ...ratios(cell), rate(cell), ...latencies(cell), memory(cell), ...busy(cell)]
   })
   return table(head, body)
+}
+
+/** The same for several workers: with cores shared, nobody can tell what was the bottleneck. */
+export function workerTable(
+  rows: readonly { readonly contender: Contender; readonly cell: Cell; readonly restMb: number }[],
+  references: readonly Contender[],
+): string {
+  const { own, ratios } = ratiosTo(rows, references)
+  const head = ['proxy', 'CPU us/request', ...own.map(({ name }) => `${name}: ratio`)]
+  const more = ['requests/s', 'p50 us', 'p99 us', 'MB at rest', 'MB', 'proxy busy', 'load busy']
+  const body = rows.map(({ contender, cell, restMb }) => {
+    if (isFailed(cell)) {
+      return [contender.name, `failed: ${cell.failed}`, ...Array<string>(own.length + more.length).fill('')]
+    }
+    const figures = [thousands(cell.perSecond), thousands(cell.p50Us), thousands(cell.p99Us), restMb.toFixed(0)]
+    return [contender.name, cpu(cell), ...ratios(cell), ...figures, memory(cell), ...busy(cell)]
+  })
+  return table([...head, ...more], body)
+}
+
+/** Which of ours are there, and their CPU per request divided by a cell's. */
+function ratiosTo(
+  rows: readonly { readonly contender: Contender; readonly cell: Cell }[],
+  references: readonly Contender[],
+): { readonly own: readonly Contender[]; readonly ratios: (cell: Figures) => Row } {
+  const cpuOf = (contender: Contender): number | undefined => {
+    const cell = rows.find((row) => row.contender === contender)?.cell
+    return cell === undefined || isFailed(cell) ? undefined : cell.cpuUs
+  }
+  const own = references.filter((contender) => rows.some((row) => row.contender === contender))
+  return { own, ratios: (cell) => own.map((each) => divide(cpuOf(each), cell.cpuUs)) }
 }
 
 export function cpu({ cpuUs }: Figures): string {

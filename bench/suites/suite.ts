@@ -82,7 +82,7 @@ export async function warmUp(context: Context, { proxy, request }: Series): Prom
 
 export function usualWork({ load }: Context, wire: WireName): Omit<Work, 'port'> {
   const [a, b] = load.backends[wire].map((port) => [{ host: '127.0.0.1', port }])
-  return { wire, rules: usualRules, backends: [a ?? [], b ?? []] }
+  return { wire, workers: 1, rules: usualRules, backends: [a ?? [], b ?? []] }
 }
 
 /** Figures of a cell, or a failure if it has none. */

@@ -71,6 +71,8 @@ export interface ProviderOptions {
   readonly metadataType?: 'local' | 'remote'
   /** Dubbo's parameters of the application. */
   readonly parameters?: Readonly<Record<string, string>>
+  /** What stands before its command. */
+  readonly prefix?: readonly string[]
 }
 
 /** What Dubbo 3 registers: each interface, the application's instance, or both. */
@@ -91,6 +93,8 @@ export interface ConsumerOptions {
   readonly connections?: number
   /** Java only: sends heartbeats after so many milliseconds of idleness; 1,000 is the least. */
   readonly heartbeat?: number
+  /** What stands before its command. */
+  readonly prefix?: readonly string[]
 }
 
 const here = dirname(fileURLToPath(import.meta.url))
@@ -105,9 +109,9 @@ const loopbackName = 'mesh.test'
 export async function startDubboProvider(kind: 'java' | 'sofa', options: ProviderOptions): Promise<DubboProvider> {
   const build = options.registry?.startsWith('etcd3:') === true ? 'dubbo-etcd' : 'dubbo-java'
   const command = kind === 'java' ? java('Provider', { build }) : node('sofa-provider.ts')
-  const { parameters = {}, ...others } = options
+  const { parameters = {}, prefix = [], ...others } = options
   const pairs = Object.entries(parameters).map(([key, value]) => `${key}=${value}`)
-  const peer = await PeerProcess.start([...command, ...flags({ ...others, parameters: pairs.join(',') })])
+  const peer = await PeerProcess.start([...prefix, ...command, ...flags({ ...others, parameters: pairs.join(',') })])
   return { port: options.port, stop: () => peer.stop(), kill: () => peer.kill() }
 }
 
@@ -115,10 +119,10 @@ export async function startDubboConsumer(
   kind: 'java' | 'sofa' | 'dubbo2',
   options: ConsumerOptions,
 ): Promise<DubboConsumer> {
-  const { hosts, ...others } = options
+  const { hosts, prefix = [], ...others } = options
   const address = kind === 'java' ? options.address.replace('127.0.0.1', loopbackName) : options.address
   const command = kind === 'java' ? java('Consumer', { hosts }) : node(`${kind}-consumer.ts`)
-  const peer = await PeerProcess.start([...command, ...flags({ ...others, address })])
+  const peer = await PeerProcess.start([...prefix, ...command, ...flags({ ...others, address })])
   return {
     async call(method, { count = 1, threads = 1, attachments = {} } = {}) {
       const pairs = Object.entries(attachments).map(([key, value]) => `${key}=${value}`)

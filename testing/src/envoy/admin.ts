@@ -1,4 +1,7 @@
 /** The admin pages of an Envoy, or of a proxy that has Envoy's. */
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+
 export interface EnvoyAdmin {
   /** `http://127.0.0.1:port`. */
   readonly url: string
@@ -9,8 +12,10 @@ export interface EnvoyAdmin {
   listeners(): Promise<ReadonlyMap<string, { readonly address: string; readonly port: number }>>
 }
 
-export function envoyAdmin(url: string): EnvoyAdmin {
-  const get = async (path: string): Promise<string> => await (await fetch(url + path)).text()
+/** `prefix`: what stands before a command that can reach it, where this process can't. */
+export function envoyAdmin(url: string, prefix: readonly string[] = []): EnvoyAdmin {
+  const get = async (path: string): Promise<string> =>
+    prefix.length === 0 ? await (await fetch(url + path)).text() : await fetchBy(prefix, url + path)
   return {
     url,
     get,
@@ -29,6 +34,12 @@ export function envoyAdmin(url: string): EnvoyAdmin {
       )
     },
   }
+}
+
+async function fetchBy([command = '', ...args]: readonly string[], url: string): Promise<string> {
+  const script = 'process.stdout.write(await (await fetch(process.argv[1])).text())'
+  const node = [process.execPath, '--input-type=module', '-e', script, url]
+  return (await promisify(execFile)(command, [...args, ...node])).stdout
 }
 
 interface ListenersPage {

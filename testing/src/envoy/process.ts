@@ -12,6 +12,10 @@ export interface EnvoyOptions {
   readonly bootstrap: object | string
   /** How long connections of a listener that was replaced may live on, in seconds. Default 600, Envoy's own. */
   readonly drainSeconds?: number
+  /** What stands before its command: a program that runs it elsewhere, as another user. */
+  readonly prefix?: readonly string[]
+  /** What stands before a command that can reach its admin pages. */
+  readonly adminPrefix?: readonly string[]
 }
 
 export interface Envoy extends EnvoyAdmin {
@@ -24,16 +28,17 @@ export interface Envoy extends EnvoyAdmin {
 const startingMs = 60_000
 
 /** Resolves when its admin pages answer. Rejects with what it said when it ends instead. */
-export async function startEnvoy({ bootstrap, drainSeconds = 600 }: EnvoyOptions): Promise<Envoy> {
+export async function startEnvoy(options: EnvoyOptions): Promise<Envoy> {
+  const { bootstrap, drainSeconds = 600, prefix = [], adminPrefix = [] } = options
   const folder = mkdtempSync(join(tmpdir(), 'aeraki-envoy-'))
   const adminFile = join(folder, 'admin')
   let config = join(folder, 'bootstrap.json')
   if (typeof bootstrap === 'string') config = bootstrap
   else writeFileSync(config, JSON.stringify(bootstrap))
   const flags = ['--disable-hot-restart', '--concurrency', '1', '--drain-time-s', String(drainSeconds), '-l', 'warning']
-  const child = spawn(needPeer('envoy').path, ['-c', config, '--admin-address-path', adminFile, ...flags], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
+  const envoy = [needPeer('envoy').path, '-c', config, '--admin-address-path', adminFile, ...flags]
+  const [command = '', ...args] = [...prefix, ...envoy]
+  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
   let log = ''
   child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()))
   const exited = new Promise<void>((resolve) => {
@@ -45,7 +50,7 @@ export async function startEnvoy({ bootstrap, drainSeconds = 600 }: EnvoyOptions
     rmSync(folder, { recursive: true, force: true })
   }
   try {
-    const admin = envoyAdmin(`http://${await addressIn(adminFile, child, () => log)}`)
+    const admin = envoyAdmin(`http://${await addressIn(adminFile, child, () => log)}`, adminPrefix)
     return {
       ...admin,
       get log() {

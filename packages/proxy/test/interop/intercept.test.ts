@@ -6,9 +6,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { needPeer } from '@aeraki/testing'
+import { createNetworkNamespace, needPeer, type NetworkNamespace } from '@aeraki/testing'
 import { dubboApp } from '../support/dubbo-app.ts'
-import { createNetworkNamespace, type NetworkNamespace } from '../support/network-namespace.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const bun = needPeer('bun')

@@ -4,6 +4,8 @@ import { randomBytes } from 'node:crypto'
 
 export interface NetworkNamespace {
   readonly name: string
+  /** What stands before a command that is to run in it. */
+  readonly prefix: readonly string[]
   run(command: string, args: readonly string[]): string
   spawn(command: string, args: readonly string[], options?: SpawnOptions): ChildProcess
   /** Ends every process in it. */
@@ -17,6 +19,7 @@ function ip(...args: readonly string[]): string {
 /** Needs root and ip(8). */
 export function createNetworkNamespace(): NetworkNamespace {
   const name = `aeraki-${randomBytes(4).toString('hex')}`
+  const prefix = ['/usr/sbin/ip', 'netns', 'exec', name]
   const run = (command: string, args: readonly string[]): string => ip('netns', 'exec', name, command, ...args)
   ip('netns', 'add', name)
   try {
@@ -39,6 +42,7 @@ export function createNetworkNamespace(): NetworkNamespace {
   }
   return {
     name,
+    prefix,
     run,
     spawn: (command, args, options = {}) => spawn('/usr/sbin/ip', ['netns', 'exec', name, command, ...args], options),
     remove: () => {
@@ -48,5 +52,19 @@ export function createNetworkNamespace(): NetworkNamespace {
       for (const pid of pids) process.kill(Number(pid), 'SIGKILL')
       ip('netns', 'delete', name)
     },
+  }
+}
+
+/** A cable between two of them, with an address at each end. */
+export function link(a: NetworkNamespace, addressA: string, b: NetworkNamespace, addressB: string): void {
+  const id = randomBytes(4).toString('hex')
+  const ends = [
+    { namespace: a, address: addressA, device: `a${id}` },
+    { namespace: b, address: addressB, device: `b${id}` },
+  ] as const
+  ip('link', 'add', ends[0].device, 'netns', a.name, 'type', 'veth', 'peer', 'name', ends[1].device, 'netns', b.name)
+  for (const { namespace, address, device } of ends) {
+    namespace.run('/usr/sbin/ip', ['address', 'add', `${address}/24`, 'dev', device])
+    namespace.run('/usr/sbin/ip', ['link', 'set', device, 'up'])
   }
 }

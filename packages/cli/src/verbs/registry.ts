@@ -47,7 +47,7 @@ async function run(file: string, listen: { host: string; port: number }): Promis
   }
   const running = runBridge(config)
   try {
-    const server = await startAdmin(listen, bridgePages(running.bridge))
+    const server = await startAdmin(listen, bridgePages(running.bridge, running.cluster))
     const terminated = untilTerminated()
     process.stdout.write(`admin ${server.address}\n`)
     await terminated

@@ -219,6 +219,20 @@ outputs: {kubernetes: {kubeconfig: "\${TEST_KUBECONFIG}", namespace: istio-syste
     await until('the change in the cluster', () => written() === '10.1.0.2')
   })
 
+  test('are not written by a bridge that lacks the rights, which says so on its pages', async () => {
+    const bridge = await start('aeraki-registry')
+    await until('it has read', async () => (await bridge.page<{ ready: boolean }>('/registries')).ready)
+    const failing = async (): Promise<string[]> => {
+      const { followed } = await bridge.page<{ followed: { name: string; kind: string; reason?: string }[] }>(
+        '/kubernetes',
+      )
+      return followed.flatMap(({ name, kind, reason = '' }) =>
+        kind === 'failing' && /403.*forbidden/.test(reason) ? [name] : [],
+      )
+    }
+    await until('the reasons', async () => (await failing()).toSorted().join() === 'ServiceEntry,namespaces')
+  })
+
   test('are written by a bridge of its own as well, one of the two at a time, and go after their grace', async () => {
     cluster.apply(printManifests(chart(false), 'yaml'))
     // It keeps the rights that another chart gave it.
@@ -236,6 +250,8 @@ outputs: {kubernetes: {kubeconfig: "\${TEST_KUBECONFIG}", namespace: istio-syste
     await zookeeperCli(registry.port, [`create ${providerNode('10.1.0.3:20881')}`])
     await until('the change', () => written() === '10.1.0.2 10.1.0.3')
     await until('the lease', () => leaseHolder() !== '')
+    const page = await bridge.page<{ leads: boolean; leader: string; failures: object }>('/kubernetes')
+    assert.deepEqual([page.leads, page.leader, page.failures], [true, leaseHolder(), {}])
     const byBridge = (): number =>
       cluster.writesOf('aeraki-registry').filter(({ resource }) => resource === 'serviceentries').length
     const byControlPlane = (): number =>

@@ -7,6 +7,7 @@ import type { ClusterWriter } from '../outputs/kubernetes/writer.ts'
 import type { KubernetesSource } from '../sources/kubernetes/source.ts'
 import type { WebhookServer } from '../webhook/server.ts'
 import type { Page } from './server.ts'
+import { followedJson, serviceEntryJson } from './service-entries.ts'
 import { counter, gauge, type Metric, one } from './stats.ts'
 
 export interface KubernetesView {
@@ -46,22 +47,10 @@ export function kubernetesPage(view: KubernetesView): Page {
         identity,
         leads: election.leads,
         leader: election.holder,
-        followed: [...source.reflectors, ...writer.reflectors].map(({ name, state, counters }) => ({
-          name,
-          ...state,
-          ...counters,
-        })),
+        followed: followedJson([...source.reflectors, ...writer.reflectors]),
         written: { objects: writer.counters, status: status.counters, addresses: addresses.counters },
         failures: Object.fromEntries(writer.failures),
-        ...(serviceEntries === undefined
-          ? {}
-          : {
-              serviceEntriesOfRegistries: {
-                leads: serviceEntries.leads,
-                written: serviceEntries.counters,
-                failures: Object.fromEntries(serviceEntries.failures),
-              },
-            }),
+        ...(serviceEntries === undefined ? {} : { serviceEntriesOfRegistries: serviceEntryJson(serviceEntries) }),
       },
     }),
   }
@@ -72,7 +61,7 @@ export function kubernetesMetrics(view: KubernetesView): Metric[] {
   const writers = [writer, ...(serviceEntries === undefined ? [] : [serviceEntries])]
   const sum = (what: keyof ClusterWriter['counters']): number =>
     writers.reduce((total, { counters }) => total + counters[what], 0)
-  const reflectors = [...source.reflectors, ...writer.reflectors]
+  const reflectors = [...source.reflectors, ...writer.reflectors, ...(serviceEntries?.reflectors ?? [])]
   const each = (what: keyof Reflector['counters']): Metric['samples'] => {
     const sums = new Map<string, number>()
     for (const { name, counters } of reflectors) sums.set(name, (sums.get(name) ?? 0) + counters[what])

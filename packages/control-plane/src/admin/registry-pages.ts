@@ -1,11 +1,21 @@
 /** What the admin server shows of the bridge from registries. */
 import { type Bridge, metricsOf, providersOf, statusOf } from '@aeraki/registries'
 import { type Answer, livenessPage, type Page } from './server.ts'
-import { formatPrometheus, formatText } from './stats.ts'
+import type { ServiceEntryOutput } from '../outputs/kubernetes/service-entries.ts'
+import { serviceEntryMetrics, serviceEntryPage } from './service-entries.ts'
+import { formatPrometheus, formatText, type Metric } from './stats.ts'
 
-/** Of `aeraki registry`, which has no control plane beside it. */
-export function bridgePages(bridge: Bridge): readonly Page[] {
+/**
+ * Of `aeraki registry`, which has no control plane beside it.
+ * @param cluster that it writes to
+ */
+export function bridgePages(bridge: Bridge, cluster?: ServiceEntryOutput): readonly Page[] {
+  const metrics = (): readonly Metric[] => [
+    ...metricsOf(bridge),
+    ...(cluster === undefined ? [] : serviceEntryMetrics(cluster)),
+  ]
   return [
+    ...(cluster === undefined ? [] : [serviceEntryPage(cluster)]),
     livenessPage,
     {
       path: '/ready',
@@ -21,12 +31,12 @@ export function bridgePages(bridge: Bridge): readonly Page[] {
     {
       path: '/stats',
       about: 'counters, one a line',
-      answer: () => ({ kind: 'text', body: formatText(metricsOf(bridge)) }),
+      answer: () => ({ kind: 'text', body: formatText(metrics()) }),
     },
     {
       path: '/stats/prometheus',
       about: 'counters for Prometheus',
-      answer: () => ({ kind: 'text', body: formatPrometheus(metricsOf(bridge)) }),
+      answer: () => ({ kind: 'text', body: formatPrometheus(metrics()) }),
     },
   ]
 }

@@ -14,6 +14,7 @@ import {
   type ElectionOptions,
   loadClusterConfig,
   mapReceiver,
+  type Reflector,
   type ReflectorTiming,
   startElection,
   startReflector,
@@ -34,6 +35,9 @@ export interface ServiceEntryOutputOptions {
 
 export interface ServiceEntryOutput {
   readonly leads: boolean
+  /** Who holds the Lease, as last seen; empty for nobody. */
+  readonly leader: string
+  readonly reflectors: readonly Reflector[]
   readonly counters: ClusterWriter['counters']
   /** By kind, namespace and name: what could not be written, and why. */
   readonly failures: ClusterWriter['failures']
@@ -113,6 +117,10 @@ export function writeServiceEntries(source: ServiceSource, options: ServiceEntry
     get leads() {
       return election.leads
     },
+    get leader() {
+      return election.holder
+    },
+    reflectors: [namespaceReflector, ...writer.reflectors],
     counters: writer.counters,
     failures: writer.failures,
     async close() {

@@ -151,6 +151,21 @@ describe('a stock Envoy', () => {
     assert.deepEqual(filters(mesh.view(envoy), '10.1.2.3_2'), tcp)
     const lacking = mesh.view({ envoy: { filterTypes: ['envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy'] } })
     assert.deepEqual(filters(lacking, '10.1.2.3_1'), tcp)
+    const said = (): string[] =>
+      mesh
+        .diagnostics()
+        .flatMap(({ code, kind, field, value, message }) =>
+          code === 'ENVOY_MISSING_FILTER' ? [`${kind} ${field} ${String(value)}: ${message}`] : [],
+        )
+    const type = thriftProxy.split('/')[1]
+    const node = 'sidecar~127.0.9.9~client.default~default.svc.cluster.local'
+    const rest = `has no filter of this type: there ${host} stays plain TCP`
+    assert.deepEqual(said(), [`ServiceEntry spec.ports ${type}: ${node} ${rest}`])
+    const another = mesh.view({ envoy: { filterTypes: ['envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy'] } })
+    assert.deepEqual(said(), [`ServiceEntry spec.ports ${type}: ${node} and 1 more ${rest}`])
+    another.close()
+    lacking.close()
+    assert.deepEqual(said(), [])
   })
 
   test('in front of a workload has its port, by the workload’s own number, whatever its labels', () => {

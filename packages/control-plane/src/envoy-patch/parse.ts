@@ -146,7 +146,7 @@ function filterName(match: Patch['match']): string {
 }
 
 /** Of the JSON of a filter, with its configuration in it or fetched. */
-function filterTypeOf(json: JsonObject): string | undefined {
+export function filterTypeOf(json: JsonObject): string | undefined {
   const config = json['typed_config'] ?? json['typedConfig']
   const discovery = json['config_discovery'] ?? json['configDiscovery']
   const types = member(discovery, 'type_urls') ?? member(discovery, 'typeUrls')

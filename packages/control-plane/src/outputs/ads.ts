@@ -17,6 +17,7 @@ import { createDirectory } from './directory.ts'
 import { addEnvoyChange } from './envoy-changes.ts'
 import { createEnvoyView } from './envoy-view.ts'
 import { gatewayListenerNames } from './gateway-listeners.ts'
+import { createMissingFilters } from './missing-filters.ts'
 import { identify } from './node.ts'
 import type { RouteFiles } from './route-files.ts'
 import { createServedFilters, type Made } from './served-filters.ts'
@@ -48,6 +49,7 @@ export function createAdsOutput(options: AdsOutputOptions): AdsOutput {
   const translations = createTranslations(rootNamespace)
   const served = createServedFilters({ mesh, rootNamespace, allocatedAddresses: true, anyWorkload: true, delivery })
   const envoyTranslations = new WeakMap<ServiceResources, { readonly made: Made; readonly resources: EnvoyResources }>()
+  const missing = createMissingFilters({ mesh, needs: () => served.needs() })
   let servesEnvoys = false
   let servesGateways = false
   /** Of the listeners of all gateways, as they were at the last change. */
@@ -108,7 +110,14 @@ export function createAdsOutput(options: AdsOutputOptions): AdsOutput {
         return createProxyView(identity, { mesh, directory: forProxies, translations })
       }
       servesEnvoys = true
-      return createEnvoyView(identity, { directory: forEnvoys, translations, filters, envoyResources, routeTypes })
+      const view = createEnvoyView(identity, {
+        directory: forEnvoys,
+        translations,
+        filters,
+        envoyResources,
+        routeTypes,
+      })
+      return { ...view, close: missing.connect(identity) }
     },
     onChange(subscriber) {
       subscribers.add(subscriber)
@@ -122,7 +131,7 @@ export function createAdsOutput(options: AdsOutputOptions): AdsOutput {
       routeFiles?.flush()
     },
     contested: () => forProxies.contested(),
-    reports: () => served.reports(),
+    reports: () => [...served.reports(), ...missing.reports()],
   }
 }
 

@@ -2,7 +2,7 @@
  * What Aeraki makes for the stock Envoys that it serves itself: of each service the very EnvoyFilters that Istio would get,
  * but for the way routes come. A service's are made when an Envoy first asks, and again when what they were made of changes.
  */
-import { fromJson } from '@bufbuild/protobuf'
+import { fromJson, type JsonObject } from '@bufbuild/protobuf'
 import type { Resource } from '@aeraki/xds'
 import {
   type BuildContext,
@@ -12,7 +12,8 @@ import {
   type ServiceRoutes,
 } from '../envoy-filter/service.ts'
 import { virtualInbound } from '../envoy-patch/match.ts'
-import { parseFilter } from '../envoy-patch/parse.ts'
+import type { GeneratedObject } from '../envoy-filter/object.ts'
+import { filterTypeOf, parseFilter } from '../envoy-patch/parse.ts'
 import { listenerNameOf } from '../envoy-patch/patch-set.ts'
 import { createDependencies } from '../mesh/dependencies.ts'
 import type { Report } from '../mesh/findings.ts'
@@ -26,11 +27,14 @@ export interface ServedFilters {
   publish(change: MeshChange): ReadonlySet<ServiceKey>
   /** The same object as long as the same is made. */
   made(service: Service): Made
+  /** The services that Envoys have asked for, each with the types of the filters that it has. */
+  needs(): Iterable<{ readonly service: Service; readonly filterTypes: ReadonlySet<string> }>
   reports(): readonly Report[]
 }
 
 export interface Made {
   readonly routes: readonly ServiceRoutes[]
+  readonly filterTypes: ReadonlySet<string>
   /** For clients of the namespace. */
   for(namespace: string): MadePatches
 }
@@ -79,6 +83,11 @@ export function createServedFilters(options: EnvoyContext): ServedFilters {
       built.set(service.key, { from, made })
       return made
     },
+    needs: () =>
+      [...built].flatMap(([key, { made }]) => {
+        const service = mesh.service(key)
+        return service === undefined ? [] : [{ service, filterTypes: made.filterTypes }]
+      }),
     reports: () => [...built.values()].flatMap(({ from }) => from.reports),
   }
 }
@@ -93,6 +102,7 @@ function contentOf({ objects, routes }: Built): string {
 function madeOf({ objects, routes }: Built, rootNamespace: string): Made {
   return {
     routes,
+    filterTypes: new Set(objects.flatMap(filterTypesOf)),
     for: (namespace) => ({
       patches: objects.flatMap((object) => {
         if (object.kind !== 'EnvoyFilter') return []
@@ -106,6 +116,14 @@ function madeOf({ objects, routes }: Built, rootNamespace: string): Made {
       routes: routesFor(routes, namespace).map(resourceOf),
     }),
   }
+}
+
+function filterTypesOf(object: GeneratedObject): string[] {
+  if (object.kind !== 'EnvoyFilter') return []
+  return (object.spec.configPatches ?? []).flatMap(({ applyTo, patch }) => {
+    const value = patch?.value as JsonObject | undefined
+    return applyTo === 'NETWORK_FILTER' && value !== undefined ? (filterTypeOf(value) ?? []) : []
+  })
 }
 
 /** Those of the namespace, else those for all others. */

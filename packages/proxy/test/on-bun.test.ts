@@ -30,6 +30,7 @@ const files = [
   'intercept.test.ts',
   'log-levels.test.ts',
   'workers.test.ts',
+  'workers-stats.test.ts',
   'interop/dubbo-peers.test.ts',
   'interop/thrift-peers.test.ts',
 ]

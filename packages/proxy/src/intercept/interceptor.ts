@@ -11,7 +11,7 @@ import { RedirectRules } from './redirect-rules.ts'
 import type { InterceptSockets, InterceptStats } from './sockets.ts'
 
 export interface InterceptorOptions {
-  readonly runtime: Pick<Runtime, 'snapshot' | 'refresh'>
+  readonly runtime: Pick<Runtime, 'snapshot'>
   /** Closed with the interceptor. */
   readonly sockets: InterceptSockets
   /** For tests. */
@@ -74,7 +74,6 @@ export class Interceptor {
   async #sync(): Promise<void> {
     if (this.#closed) return
     const { runtime, sockets } = this.#options
-    await runtime.refresh?.()
     const { listeners, clusters } = runtime.snapshot()
     // The proxy's own connections to an endpoint must reach it, also when a service has no VIP but its endpoint.
     const endpoints = new Set(clusters.flatMap((cluster) => cluster.endpoints.map(({ address }) => address)))

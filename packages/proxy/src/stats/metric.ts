@@ -29,19 +29,21 @@ const scale = 1000
 const largest = 0x7fff_ffff
 const bucketCount = (32 - subBucketBits) * subBuckets
 
-/** Log-linear: a constant relative error of 3 percent, a fixed 7 kB, two additions to record. */
+/** Of a histogram that has recorded nothing: most of them never do. */
+const noBuckets = new Float64Array()
+
+/** Log-linear: a constant relative error of 3 percent, 7 kB from the first record on, two additions to record. */
 export class Histogram {
   readonly kind = 'histogram'
   sum = 0
   count = 0
-  readonly #buckets = new Float64Array(bucketCount)
+  #buckets = noBuckets
 
   record(value: number): void {
     this.sum += value
     this.count += 1
     const scaled = Math.min(value * scale, largest) | 0
-    const index = bucketOf(scaled < 0 ? 0 : scaled)
-    this.#buckets[index] = (this.#buckets[index] as number) + 1
+    this.#add(bucketOf(scaled < 0 ? 0 : scaled), 1)
   }
 
   /** The buckets that have any, and how many. */
@@ -49,15 +51,20 @@ export class Histogram {
     for (const [bucket, count] of this.#buckets.entries()) if (count > 0) yield [bucket, count]
   }
 
-  /** Adds what another one has recorded in a bucket; its `sum` and `count` are the caller's to add. */
-  addToBucket(bucket: number, count: number): void {
-    this.#buckets[bucket] = (this.#buckets[bucket] ?? 0) + count
+  /** Adds what another one has recorded: its sum, and its buckets. */
+  add(sum: number, buckets: Iterable<readonly [bucket: number, count: number]>): void {
+    this.sum += sum
+    for (const [bucket, count] of buckets) {
+      this.count += count
+      this.#add(bucket, count)
+    }
   }
 
   /** How many were at most this. */
   atMost(value: number): number {
     const last = bucketOf(Math.min(value * scale, largest) | 0)
     let count = 0
+    if (this.count === 0) return count
     for (let index = 0; index <= last; index += 1) count += this.#buckets[index] as number
     return count
   }
@@ -66,11 +73,17 @@ export class Histogram {
   quantile(share: number): number {
     const wanted = share * this.count
     let count = 0
+    if (this.count === 0) return count
     for (let index = 0; index < bucketCount; index += 1) {
       count += this.#buckets[index] as number
       if (count > 0 && count >= wanted) return upperBound(index) / scale
     }
     return 0
+  }
+
+  #add(bucket: number, count: number): void {
+    if (this.#buckets === noBuckets) this.#buckets = new Float64Array(bucketCount)
+    this.#buckets[bucket] = (this.#buckets[bucket] as number) + count
   }
 }
 

@@ -7,14 +7,39 @@ import { Counter, Gauge, Histogram, type Metric } from './metric.ts'
 import { writePrometheus } from './prometheus.ts'
 import { writeText } from './text.ts'
 
-/** A metric with its names. */
-export interface NamedMetric {
-  /** Envoy's: `cluster.x.upstream_rq_total`. */
-  readonly name: string
-  /** Prometheus': `envoy_cluster_upstream_rq_total`. */
-  readonly family: string
-  readonly labels: Labels
+/** A metric with its names, which are put together when somebody looks: a big mesh has a million of them. */
+export class NamedMetric {
   readonly metric: Metric
+  /** Within its scope. */
+  readonly own: string
+  /** What tells metrics of one name in one scope apart. */
+  readonly ownLabels: Labels | undefined
+  readonly #scope: Scope
+
+  constructor(scope: Scope, own: string, ownLabels: Labels | undefined, metric: Metric) {
+    this.#scope = scope
+    this.own = own
+    this.ownLabels = ownLabels
+    this.metric = metric
+  }
+
+  /** Envoy's: `cluster.x.upstream_rq_total`. Labels that tell metrics of one name apart stand in it, too. */
+  get name(): string {
+    const { prefix } = this.#scope
+    if (this.ownLabels === undefined) return prefix + this.own
+    const suffix = Object.entries(this.ownLabels).map(([label, value]) => `.${label}.${value}`)
+    return `${prefix}${this.own}${suffix.join('')}`
+  }
+
+  /** Prometheus': `envoy_cluster_upstream_rq_total`. */
+  get family(): string {
+    return `${this.#scope.family}${this.own.replaceAll(/[^a-zA-Z0-9_]/g, '_')}`
+  }
+
+  get labels(): Labels {
+    const { labels } = this.#scope
+    return this.ownLabels === undefined ? labels : { ...labels, ...this.ownLabels }
+  }
 }
 
 export type Labels = Readonly<Record<string, string>>
@@ -34,16 +59,16 @@ export abstract class MetricPages implements StatsSource {
 
   values(): ReadonlyMap<string, number> {
     const values = new Map<string, number>()
-    for (const { name, metric } of this.metrics()) {
-      if (metric.kind !== 'histogram') values.set(name, metric.value)
+    for (const named of this.metrics()) {
+      if (named.metric.kind !== 'histogram') values.set(named.name, named.metric.value)
     }
     return values
   }
 
   #select({ filter, usedOnly }: StatsOptions): readonly NamedMetric[] {
-    return this.metrics().filter(({ name, metric }) => {
-      if (filter !== undefined && !matches(filter, name)) return false
-      return usedOnly !== true || used(metric)
+    return this.metrics().filter((named) => {
+      if (usedOnly === true && !used(named.metric)) return false
+      return filter === undefined || matches(filter, named.name)
     })
   }
 }
@@ -88,37 +113,30 @@ function used(metric: Metric): boolean {
 
 export class Scope {
   readonly metrics: NamedMetric[] = []
-  readonly #prefix: string
-  readonly #family: string
-  readonly #labels: Labels
+  readonly prefix: string
+  readonly family: string
+  readonly labels: Labels
 
   constructor(prefix: string, family: string, labels: Labels) {
-    this.#prefix = prefix
-    this.#family = family
-    this.#labels = labels
+    this.prefix = prefix
+    this.family = family
+    this.labels = labels
   }
 
   counter(name: string, labels?: Labels): Counter {
-    return this.#add(name, labels, new Counter())
+    return this.add(name, labels, new Counter())
   }
 
   gauge(name: string, labels?: Labels, join?: Gauge['join']): Gauge {
-    return this.#add(name, labels, new Gauge(join))
+    return this.add(name, labels, new Gauge(join))
   }
 
   histogram(name: string, labels?: Labels): Histogram {
-    return this.#add(name, labels, new Histogram())
+    return this.add(name, labels, new Histogram())
   }
 
-  /** Labels that tell metrics of one name apart stand in the dotted name, too. */
-  #add<M extends Metric>(name: string, labels: Labels | undefined, metric: M): M {
-    const suffix = Object.entries(labels ?? {}).map(([label, value]) => `.${label}.${value}`)
-    this.metrics.push({
-      name: `${this.#prefix}${name}${suffix.join('')}`,
-      family: `${this.#family}${name.replaceAll(/[^a-zA-Z0-9_]/g, '_')}`,
-      labels: { ...this.#labels, ...labels },
-      metric,
-    })
+  add<M extends Metric>(name: string, labels: Labels | undefined, metric: M): M {
+    this.metrics.push(new NamedMetric(this, name, labels, metric))
     return metric
   }
 }

@@ -1,22 +1,52 @@
+import { endpointKey } from '../cluster/endpoint.ts'
+import type { EndpointConfig, EndpointsConfig, LocalityEndpoints } from '../config/model.ts'
 import type { EndpointSnapshot } from '../runtime.ts'
+import type { EndpointNumbers } from './messages.ts'
 
-/** One cluster's endpoints as all workers see them: numbers are sums; ejected is what any of them has ejected. */
-export function joinEndpoints(workers: readonly (readonly EndpointSnapshot[])[]): readonly EndpointSnapshot[] {
+/** One cluster's endpoints as configured, with what all workers report of them; ejected is what any has ejected. */
+export function joinEndpoints(
+  assignment: EndpointsConfig | undefined,
+  workers: readonly (readonly EndpointNumbers[])[],
+): readonly EndpointSnapshot[] {
   const joined = new Map<string, EndpointSnapshot>()
-  for (const endpoint of workers.flat()) {
-    const known = joined.get(endpoint.address)
-    joined.set(endpoint.address, known === undefined ? endpoint : join(known, endpoint))
+  for (const locality of assignment?.localities ?? []) {
+    for (const endpoint of locality.endpoints) {
+      const snapshot = unused(endpoint, locality)
+      joined.set(snapshot.address, snapshot)
+    }
+  }
+  for (const numbers of workers.flat()) {
+    const known = joined.get(numbers.address)
+    // One that has left meanwhile is no endpoint any more.
+    if (known !== undefined) joined.set(numbers.address, withNumbers(known, numbers))
   }
   return [...joined.values()]
 }
 
-function join(a: EndpointSnapshot, b: EndpointSnapshot): EndpointSnapshot {
+function unused({ address, weight, health }: EndpointConfig, locality: LocalityEndpoints): EndpointSnapshot {
+  const { priority, region, zone, subZone } = locality
   return {
-    ...a,
-    health: b.health === 'ejected' ? b.health : a.health,
-    connections: a.connections + b.connections,
-    activeRequests: a.activeRequests + b.activeRequests,
-    totalRequests: a.totalRequests + b.totalRequests,
-    failedRequests: a.failedRequests + b.failedRequests,
+    address: endpointKey(address),
+    priority,
+    region,
+    zone,
+    subZone,
+    weight: Math.max(1, weight),
+    health,
+    connections: 0,
+    activeRequests: 0,
+    totalRequests: 0,
+    failedRequests: 0,
+  }
+}
+
+function withNumbers(endpoint: EndpointSnapshot, numbers: EndpointNumbers): EndpointSnapshot {
+  return {
+    ...endpoint,
+    health: numbers.ejected ? 'ejected' : endpoint.health,
+    connections: endpoint.connections + numbers.connections,
+    activeRequests: endpoint.activeRequests + numbers.activeRequests,
+    totalRequests: endpoint.totalRequests + numbers.totalRequests,
+    failedRequests: endpoint.failedRequests + numbers.failedRequests,
   }
 }

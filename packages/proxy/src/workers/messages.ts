@@ -31,12 +31,19 @@ export type Question =
 
 /** What a worker knows of itself. */
 export interface Report {
-  /** Connections by the name of the listener. */
+  /** Connections by the name of the listener, if there are any. */
   readonly connections: ReadonlyMap<string, number>
-  /** By the name of the cluster. */
-  readonly endpoints: ReadonlyMap<string, readonly EndpointSnapshot[]>
+  /** By the name of the cluster: endpoints that were ever used. */
+  readonly endpoints: ReadonlyMap<string, readonly EndpointNumbers[]>
   readonly stats: StatsReport
   readonly intercepted: InterceptStats | undefined
+}
+
+export interface EndpointNumbers extends Pick<
+  EndpointSnapshot,
+  'address' | 'connections' | 'activeRequests' | 'totalRequests' | 'failedRequests'
+> {
+  readonly ejected: boolean
 }
 
 export type Word =

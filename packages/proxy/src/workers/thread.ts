@@ -92,7 +92,7 @@ export class WorkerThread {
   #add(order: Order): void {
     this.#orders.push(order)
     if (this.#orders.length > 1) return
-    queueMicrotask(() => {
+    setImmediate(() => {
       this.#worker.postMessage(this.#orders)
       this.#orders = []
     })

@@ -3,8 +3,9 @@ import { parentPort, type MessagePort } from 'node:worker_threads'
 import { AerakiError } from '@aeraki/api/errors'
 import { createRuntime } from '../create-runtime.ts'
 import type { InterceptSockets } from '../intercept/sockets.ts'
+import type { EndpointSnapshot } from '../runtime.ts'
 import { relayLog } from './log-relay.ts'
-import type { Order, Question, Report, Word } from './messages.ts'
+import type { EndpointNumbers, Order, Question, Report, Word } from './messages.ts'
 import { StatsReporter } from './stats-report.ts'
 
 /** Takes orders from now on, until it is told to close. */
@@ -90,13 +91,27 @@ class Worker {
 
   #report(): Report {
     const { listeners, clusters } = this.#runtime.snapshot()
-    return {
-      connections: new Map(listeners.map(({ config, connections }) => [config.name, connections])),
-      endpoints: new Map(clusters.map(({ config, endpoints }) => [config.name, endpoints])),
-      stats: this.#reporter.report(),
-      intercepted: this.#intercepting && { ...this.#intercepting.stats },
+    const connections = new Map<string, number>()
+    for (const listener of listeners) {
+      if (listener.connections > 0) connections.set(listener.config.name, listener.connections)
     }
+    const endpoints = new Map<string, readonly EndpointNumbers[]>()
+    for (const cluster of clusters) {
+      const used = cluster.endpoints.filter(isUsed)
+      if (used.length > 0) endpoints.set(cluster.config.name, used.map(numbersOf))
+    }
+    const intercepted = this.#intercepting && { ...this.#intercepting.stats }
+    return { connections, endpoints, stats: this.#reporter.report(), intercepted }
   }
+}
+
+function isUsed({ connections, totalRequests, health }: EndpointSnapshot): boolean {
+  return connections > 0 || totalRequests > 0 || health === 'ejected'
+}
+
+function numbersOf(endpoint: EndpointSnapshot): EndpointNumbers {
+  const { address, connections, activeRequests, totalRequests, failedRequests, health } = endpoint
+  return { address, connections, activeRequests, totalRequests, failedRequests, ejected: health === 'ejected' }
 }
 
 if (parentPort !== null) work(parentPort)

@@ -64,7 +64,10 @@ class WorkersRuntime implements Runtime {
   readonly #reports: (Report | undefined)[]
   readonly #listeners = new Map<string, ListenerState>()
   readonly #clusters = new Map<string, ClusterConfig>()
+  readonly #endpoints = new Map<string, EndpointsConfig>()
   readonly #tables = new Map<string, RouteTableConfig>()
+  /** By then the sockets of removed listeners are closed. */
+  #stopped: Promise<void> = Promise.resolve()
 
   constructor(threads: readonly WorkerThread[], io: Io) {
     this.#threads = threads
@@ -95,7 +98,9 @@ class WorkersRuntime implements Runtime {
     if (state === undefined) return
     this.#listeners.delete(name)
     if (state.bound !== undefined) this.#reservations.release(state.bound)
-    await this.#askAll({ kind: 'remove-listener', name, drainMs })
+    const removed = this.#askAll({ kind: 'remove-listener', name, drainMs })
+    this.#stopped = this.applied()
+    await removed
   }
 
   setRouteTable(table: RouteTableConfig): void {
@@ -119,10 +124,12 @@ class WorkersRuntime implements Runtime {
   }
 
   setEndpoints(endpoints: EndpointsConfig): void {
+    this.#endpoints.set(endpoints.name, endpoints)
     this.#orderAll({ kind: 'set-endpoints', endpoints })
   }
 
   removeEndpoints(name: string): void {
+    this.#endpoints.delete(name)
     this.#orderAll({ kind: 'remove-endpoints', name })
   }
 
@@ -155,7 +162,10 @@ class WorkersRuntime implements Runtime {
       })),
       clusters: [...this.#clusters.values()].map((config) => ({
         config,
-        endpoints: joinEndpoints(this.#reports.map((report) => report?.endpoints.get(config.name) ?? [])),
+        endpoints: joinEndpoints(
+          this.#assignmentOf(config),
+          this.#reports.map((report) => report?.endpoints.get(config.name) ?? []),
+        ),
       })),
       routeTables: [...this.#tables.values()],
     }
@@ -200,9 +210,12 @@ class WorkersRuntime implements Runtime {
   /** Undefined: it opens no socket. */
   async #reserve(config: ListenerConfig): Promise<Address | undefined> {
     if (!opensSocket(config)) return undefined
-    // By then the sockets of removed listeners are closed.
-    await this.applied()
+    await this.#stopped
     return this.#reservations.reserve(config)
+  }
+
+  #assignmentOf({ endpoints }: ClusterConfig): EndpointsConfig | undefined {
+    return endpoints.kind === 'static' ? endpoints.assignment : this.#endpoints.get(endpoints.name)
   }
 
   #intercepted(): InterceptStats {

@@ -3,7 +3,17 @@
  * Debian packages (as root), and into .peers/ what comes from PyPI and Maven Central. Run by `npm test`.
  */
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import {
+  copyFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,7 +28,9 @@ const helmBuild = join(root, 'testing/helm/build.sh')
 const mavenBuild = join(root, 'testing/maven.sh')
 const consulBuild = join(root, 'testing/consul/build.sh')
 const envoyVersion = '1.40.0'
-const pythonPackages = ['grpcio==1.85.1', 'protobuf==7.35.1', 'thrift==0.24.0']
+const pythonPackages = ['grpcio==1.85.1', 'protobuf==7.35.1', 'thrift==0.24.0', 'pymongo==3.13.0']
+
+const pythonComplete = join(peers, 'python/.complete')
 
 interface Step {
   readonly what: string
@@ -57,6 +69,7 @@ const mavenBuilds: Readonly<Record<string, string>> = {
   'dubbo-etcd': 'an Apache Dubbo 3 provider that registers itself in etcd',
   nacos: 'a server of Nacos',
   eureka: 'a server of Eureka',
+  mongo: "a server of MongoDB's protocol",
 }
 
 const steps: readonly Step[] = [
@@ -74,7 +87,7 @@ const steps: readonly Step[] = [
   },
   {
     what: `a Python environment with ${pythonPackages.join(' ')} (PyPI)`,
-    present: () => existsSync(join(peers, 'python/.complete')),
+    present: () => isComplete(pythonComplete),
     install: installPython,
   },
   ...Object.entries(mavenBuilds).map(([name, what]) => ({
@@ -175,8 +188,13 @@ function installEnvoy(): void {
 function installPython(): void {
   const folder = join(peers, 'python')
   if (!existsSync(join(folder, 'bin/pip'))) run('python3', ['-m', 'venv', folder])
-  run(join(folder, 'bin/pip'), ['install', '--quiet', '--retries=1', ...pythonPackages])
-  run('touch', [join(folder, '.complete')])
+  run(join(folder, 'bin/python'), ['-m', 'pip', 'install', '--quiet', '--retries=1', ...pythonPackages])
+  writeFileSync(pythonComplete, pythonPackages.join('\n'))
+}
+
+/** With the very packages that are wanted now. */
+function isComplete(file: string): boolean {
+  return existsSync(file) && readFileSync(file, 'utf8') === pythonPackages.join('\n')
 }
 
 function findFile(folder: string, name: string): string {

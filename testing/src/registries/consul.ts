@@ -13,6 +13,9 @@ export interface ConsulAgent extends ServerProcess {
   readonly wan: string
   /** Asks its HTTP interface; resolves with the JSON of the answer, rejects unless it is a success. */
   request(method: string, path: string, body?: unknown, token?: string): Promise<unknown>
+  /** All that it holds, and back to it. */
+  snapshot(): Promise<ArrayBuffer>
+  restore(snapshot: ArrayBuffer): Promise<void>
 }
 
 export interface ConsulOptions {
@@ -82,6 +85,15 @@ export async function consulAgent(options: ConsulOptions = {}): Promise<ConsulAg
       const text = await answer.text()
       if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`)
       return text === '' ? undefined : JSON.parse(text)
+    },
+    async snapshot() {
+      const answer = await fetch(`${url}/v1/snapshot`, { headers: headersOf(token) })
+      if (!answer.ok) throw new Error(`snapshot: ${answer.status} ${await answer.text()}`)
+      return await answer.arrayBuffer()
+    },
+    async restore(snapshot) {
+      const answer = await fetch(`${url}/v1/snapshot`, { method: 'PUT', body: snapshot, headers: headersOf(token) })
+      if (!answer.ok) throw new Error(`restore: ${answer.status} ${await answer.text()}`)
     },
   }
 }

@@ -1,6 +1,7 @@
 /**
  * Blocking queries: a query with the index of the last answer is answered when there is a newer one, or when its wait is
- * over. An answer does not have to differ.
+ * over. An answer does not have to differ. Indexes only grow, until the server is restored from a snapshot: then those
+ * that wait for a newer one are told nothing until their wait is over.
  * https://developer.hashicorp.com/consul/api-docs/features/blocking
  */
 import { type HttpClient, jsonOf } from '../util/http.ts'
@@ -18,6 +19,8 @@ export interface Query {
 export interface QueryAnswer {
   /** For the next query. */
   readonly index: number
+  /** It is lower than that of the last answer. */
+  readonly wentBack: boolean
   /** Undefined: nothing is newer than the last answer. */
   readonly body: unknown
 }
@@ -38,9 +41,9 @@ export async function runQuery(http: HttpClient, query: Query, signal: AbortSign
   const answer = await http.send({ path: `${path}?${parameters.toString()}`, timeout, signal })
   if (answer.status === 403) throw new Error('the ACL token is missing, unknown or may not read services')
   const next = indexOf(answer.headers['x-consul-index'])
-  if (next === index && answer.status === 200) return { index, body: undefined }
-  // Backwards: the server was restored from a snapshot, and the next query begins anew.
-  return { index: next < index ? 0 : next, body: jsonOf(answer, path) }
+  if (next === index && answer.status === 200) return { index, wentBack: false, body: undefined }
+  const wentBack = next < index
+  return { index: wentBack ? 0 : next, wentBack, body: jsonOf(answer, path) }
 }
 
 /** An index below 1 would make the next query answer at once, for ever. */

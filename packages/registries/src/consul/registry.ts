@@ -18,8 +18,10 @@ import { type ConsulSettings, consulSettings, defaultAddress } from './settings.
 const watches = 120
 const readers = 16
 const connections = watches + readers + 2
-/** Milliseconds that a query blocks at most; until every service was asked, where they take turns; and between the
- * queries of one service, however often it changes. */
+/** Milliseconds that the query for the list blocks at most, which bounds how late a restored server is noticed. */
+const listWait = 10_000
+/** Milliseconds that a query for a service blocks at most; until every service was asked, where they take turns; and
+ * between the queries of one service, however often it changes. */
 const longestWait = 300_000
 const round = 30_000
 const pause = 200
@@ -106,9 +108,11 @@ class ConsulRegistry implements Registry {
     try {
       for (let index = 0, fresh = true; ; fresh = false) {
         const begun = performance.now()
-        const query = { path: '/v1/catalog/services', parameters: { dc }, index, wait: longestWait }
+        const query = { path: '/v1/catalog/services', parameters: { dc }, index, wait: listWait }
         const answer = await Promise.race([runQuery(http, query, signal), failure.promise])
         this.#heardAt = Date.now()
+        // Those for services wait, too, and for longer: all is read again.
+        if (answer.wentBack) throw new Error('its index went back: it was restored from a snapshot')
         index = answer.index
         if (fresh) connected()
         if (answer.body !== undefined) reconcile(namesOf(answer.body))

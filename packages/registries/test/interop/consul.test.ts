@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict'
 import { createServer, type Server } from 'node:http'
 import { after, before, test } from 'node:test'
-import { type ConsulAgent, consulAgent, needPeer } from '@aeraki/testing'
+import { type ConsulAgent, consulAgent, makeCertificates, needPeer } from '@aeraki/testing'
 import { consul } from '../../src/consul/registry.ts'
 import type { ConsulSettings } from '../../src/consul/settings.ts'
+import { startBridge } from '../support/bridge.ts'
 import { Recorder } from '../support/recorder.ts'
 
-const { skip } = needPeer('consul')
+const skip = needPeer('consul').skip || needPeer('openssl').skip
 
 function watch(context: { after(hook: () => Promise<void>): void }, settings: ConsulSettings): Recorder {
   const recorder = new Recorder()
@@ -155,7 +156,95 @@ test('Consul', { skip }, async (suite) => {
     await recorder.until(({ lastState }) => lastState === 'disconnected')
     assert.equal(recorder.endpoints.length, 1, 'what was known stays')
   })
+
+  await suite.test('TLS with a certificate of our own', async (context) => {
+    const certificates = makeCertificates()
+    context.after(() => certificates.remove())
+    const own = await consulAgent({ tls: certificates })
+    context.after(() => own.close())
+    await own.start()
+    await own.request('PUT', '/v1/agent/service/register', { ID: 'a', Name: 'a', Address: '10.0.0.1', Port: 1 })
+    const { ca, client } = certificates
+    const recorder = watch(context, { address: own.url, tls: { ca, ...client } })
+    await recorder.until(({ endpoints }) => endpoints.join() === 'a 10.0.0.1:1')
+    await own.request('PUT', '/v1/agent/service/register', { ID: 'b', Name: 'b', Address: '10.0.0.2', Port: 1 })
+    await recorder.until(({ endpoints }) => endpoints.length === 2)
+    const stranger = watch(context, { address: own.url, tls: { ca } })
+    await stranger.until(({ lastState }) => lastState === 'disconnected')
+    assert.match(stranger.reason, /certificate/)
+    const distrustful = watch(context, { address: own.url, tls: client })
+    await distrustful.until(({ lastState }) => lastState === 'disconnected')
+    assert.match(distrustful.reason, /certificate/)
+  })
+
+  await suite.test('several datacenters are read through one agent, and their hosts are one', async (context) => {
+    const near = await consulAgent()
+    context.after(() => near.close())
+    await near.start()
+    const far = await consulAgent({ datacenter: 'dc2', join: [near.wan] })
+    context.after(() => far.close())
+    await far.start()
+    await putWeb(near, 'web-1', '10.1.0.1')
+    await putWeb(far, 'web-2', '10.2.0.1')
+    const registry = { type: 'consul', address: near.url }
+    const mesh = startBridge({
+      registries: [
+        { name: 'near', ...registry, datacenter: 'dc1' },
+        { name: 'far', ...registry, datacenter: 'dc2' },
+      ],
+    })
+    context.after(() => mesh.close())
+    await mesh.until('both have it', () => mesh.endpoints('web')?.join() === '10.1.0.1:80,10.2.0.1:80')
+    const [service] = mesh.bridge.services()
+    assert.deepEqual(
+      service?.instances.map(({ locality, labels }) => `${locality} ${labels['registryName']}`).toSorted(),
+      ['dc1 near', 'dc2 far'],
+    )
+    // The other datacenter can't be reached: what it had stays, and this one goes on.
+    await far.stop()
+    await mesh.until(
+      'the far one is stale',
+      () => mesh.bridge.registries.find(({ name }) => name === 'far')?.slices.stale === true,
+    )
+    await putWeb(near, 'web-3', '10.1.0.2')
+    await mesh.until(
+      'the near one is read on',
+      () => mesh.endpoints('web')?.join() === '10.1.0.1:80,10.1.0.2:80,10.2.0.1:80',
+    )
+  })
+
+  await suite.test(
+    'a server that was restored from a snapshot is read anew, though its index went back',
+    async (context) => {
+      const own = await consulAgent({ keeps: 'all' })
+      context.after(() => own.close())
+      await own.start()
+      const registerOutside = (name: string, address: string): Promise<unknown> =>
+        own.request('PUT', '/v1/catalog/register', {
+          Node: 'outside',
+          Address: address,
+          SkipNodeUpdate: true,
+          Service: { ID: name, Service: name, Address: address, Port: 1 },
+        })
+      await registerOutside('a', '10.0.0.1')
+      const snapshot = await own.snapshot()
+      const recorder = watch(context, { address: own.url })
+      await recorder.until(({ syncs }) => syncs === 1)
+      for (let index = 0; index < 20; index += 1) await registerOutside('a', `10.0.1.${index}`)
+      await registerOutside('b', '10.0.0.3')
+      await recorder.until(({ endpoints }) => endpoints.join() === 'a 10.0.1.19:1,b 10.0.0.3:1')
+      await own.restore(snapshot)
+      await recorder.until(({ endpoints }) => endpoints.join() === 'a 10.0.0.1:1')
+      await registerOutside('c', '10.0.0.4')
+      await recorder.until(({ endpoints }) => endpoints.join() === 'a 10.0.0.1:1,c 10.0.0.4:1')
+      assert.equal(recorder.syncs, 2)
+    },
+  )
 })
+
+function putWeb(agent: ConsulAgent, ID: string, Address: string): Promise<unknown> {
+  return agent.request('PUT', '/v1/agent/service/register', { ID, Name: 'web', Address, Port: 80 })
+}
 
 function hasSome(health: string): (recorder: Recorder) => boolean {
   return ({ registrations }) => registrations.some((each) => each.health === health)

@@ -11,16 +11,20 @@ interface EntryOptions {
   readonly endpoint?: string
   readonly labels?: Readonly<Record<string, string>>
   readonly spec?: object
+  readonly resourceVersion?: string
 }
 
-function entry(
-  origin: string,
-  { endpoint = '10.0.0.1', labels = { manager: 'aeraki' }, spec = {} }: EntryOptions = {},
-) {
+function entry(origin: string, options: EntryOptions = {}) {
+  const { endpoint = '10.0.0.1', labels = { manager: 'aeraki' }, spec = {}, resourceVersion } = options
   const object = {
     apiVersion: 'networking.istio.io/v1',
     kind: 'ServiceEntry',
-    metadata: { name: 'aeraki-a', namespace: 'shop', labels },
+    metadata: {
+      name: 'aeraki-a',
+      namespace: 'shop',
+      labels,
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+    },
     spec: {
       hosts: ['a'],
       location: 'MESH_INTERNAL',
@@ -40,8 +44,10 @@ function removed(origin: string): OriginUpdate {
 /** What the store makes of it: `endpoint address`, of each entry; never two of one name. */
 function start() {
   const store = createStore()
-  const { cluster, registries } = overlayRegistries((updates) => void store.apply(updates))
+  let changes = 0
+  const { cluster, registries } = overlayRegistries((updates) => (changes += store.apply(updates).length))
   return {
+    changes: () => changes,
     cluster: (update: OriginUpdate) => cluster([update]),
     registries: (update: OriginUpdate) => registries([update]),
     has(...expected: readonly string[]) {
@@ -90,5 +96,16 @@ describe('a service of a registry and its ServiceEntry in the cluster', () => {
     mesh.has('10.0.0.7 -')
     mesh.cluster(removed(origins.cluster))
     mesh.has('10.0.0.2 -')
+  })
+
+  test('a change of the registry is one change, not another one when it has been written into the cluster', () => {
+    const mesh = start()
+    mesh.cluster(entry(origins.cluster, { ...addressed, resourceVersion: '1' }))
+    mesh.registries(entry(origins.registry))
+    const before = mesh.changes()
+    mesh.registries(entry(origins.registry, { endpoint: '10.0.0.2' }))
+    mesh.cluster(entry(origins.cluster, { ...addressed, endpoint: '10.0.0.2', resourceVersion: '2' }))
+    mesh.has('10.0.0.2 240.241.0.1')
+    assert.equal(mesh.changes(), before + 1)
   })
 })

@@ -62,9 +62,11 @@ function merged(object: LoadedObject, entry: ObjectOf<'ServiceEntry'>): LoadedOb
   const { metadata, spec } = object
   const labels = { ...entry.metadata.labels, ...metadata.labels }
   const annotations = { ...entry.metadata.annotations, ...metadata.annotations }
+  // Not its resourceVersion: what was written for this very change is no change when it is seen in the cluster.
+  const { creationTimestamp } = entry.metadata
   return {
     ...object,
-    metadata: { ...entry.metadata, ...metadata, labels, annotations },
+    metadata: { ...metadata, ...(creationTimestamp === undefined ? {} : { creationTimestamp }), labels, annotations },
     spec: { ...entry.spec, ...spec },
   }
 }

@@ -321,6 +321,25 @@ describe(`io on ${io.runtime}`, () => {
     await listener.close()
   })
 
+  test('an address is shared by sockets that all say so, and by no other', async () => {
+    const address = { host: '127.0.0.1', port: 0 }
+    const counts: [number, number] = [0, 0]
+    const accept = (index: 0 | 1) => () => {
+      counts[index] += 1
+      return new Recorder()
+    }
+    const first = await io.listen(address, { reusePort: true }, accept(0))
+    const second = await io.listen(first.address, { reusePort: true }, accept(1))
+    assert.deepEqual(second.address, first.address)
+    await assert.rejects(io.listen(first.address, {}, accept(0)), { code: 'EADDRINUSE' })
+    const sockets = Array.from({ length: 64 }, () => connect(first.address.port, address.host))
+    await until(() => counts[0] + counts[1] === sockets.length)
+    assert.ok(counts[0] > 0 && counts[1] > 0)
+    for (const socket of sockets) socket.destroy()
+    await first.close()
+    await second.close()
+  })
+
   test('a port in use and an address of another machine are errors with their codes', async () => {
     const listener = await io.listen({ host: '127.0.0.1', port: 0 }, {}, () => new Recorder())
     const { port } = listener.address

@@ -71,6 +71,15 @@ for (const runtime of runtimes) {
         assert.match(await get('/clusters'), /^v1::127\.0\.0\.1:\d+::cx_active::2$/m)
         assert.match(await get('/clusters'), /^v1::127\.0\.0\.1:\d+::rq_active::32$/m)
         assert.match(await get('/listeners?format=json'), /"connections": 32/)
+        // The log and its levels are those of the process, whichever worker has something to say.
+        for (const level of ['off', 'info']) {
+          await fetch(`${admin}/logging?downstream=${level}`, { method: 'POST' })
+          const hostile = await DubboClient.connect(Number(port), host)
+          hostile.write(Buffer.from('GET / HTTP/1.1\r\nHost: no Dubbo at all\r\n\r\n'))
+          await until(() => hostile.closed)
+        }
+        await proxy.says(/sent what is no/)
+        assert.equal(proxy.stderr.split('sent what is no').length, 2)
         proxy.kill('SIGTERM')
         await proxy.says(/SIGTERM: finishing/)
         server.release()

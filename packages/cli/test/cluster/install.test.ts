@@ -12,7 +12,7 @@ import { parseAllDocuments, parse } from 'yaml'
 import { type Cluster, needPeer, startCluster } from '@aeraki/testing'
 import { chartFolder, loadChart, type Manifest, printManifests } from '../../src/install/chart.ts'
 import { at, container } from '../manifest-path.ts'
-import { COMMAND } from '../run-command.ts'
+import { aeraki, COMMAND } from '../run-command.ts'
 
 const helm = needPeer('helm')
 const kubernetes = needPeer('kubernetes')
@@ -76,12 +76,12 @@ describe('Helm', { skip: helm.skip }, () => {
 
   test("understands the template for Istio's sidecar injector", () => {
     const file = readFileSync(join(chartFolder, '../../istio/injection-template.yaml'), 'utf8')
-    const { aeraki } = (parse(file) as { sidecarInjectorWebhook: { templates: { aeraki: string } } })
+    const { aeraki: template } = (parse(file) as { sidecarInjectorWebhook: { templates: { aeraki: string } } })
       .sidecarInjectorWebhook.templates
     const chart = join(folder, 'chart')
     mkdirSync(join(chart, 'templates'), { recursive: true })
     cpSync(join(chartFolder, 'Chart.yaml'), join(chart, 'Chart.yaml'))
-    writeFileSync(join(chart, 'pod.tpl'), aeraki)
+    writeFileSync(join(chart, 'pod.tpl'), template)
     writeFileSync(
       join(chart, 'templates/pod.yaml'),
       '{{ tpl (.Files.Get "pod.tpl") (merge .Values (dict "Template" .Template)) }}',
@@ -121,6 +121,32 @@ describe('a cluster', { skip: kubernetes.skip }, () => {
     cluster.kubectl(['wait', '--for=condition=Established', '--timeout=60s', 'crd', '--all'])
   })
   after(() => cluster.stop())
+
+  test('is given what is installed by the command, object by object, and says what it refuses', async () => {
+    const install = (...args: string[]) => aeraki(['install', '--kubeconfig', cluster.adminConfig, ...args])
+    const nowhere = await install('--namespace', 'nowhere', '--set', 'podDisruptionBudget.enabled=false')
+    assert.equal(nowhere.code, 1)
+    assert.match(nowhere.stdout, /^CustomResourceDefinition metarouters.metaprotocol.aeraki.io applied$/m)
+    assert.match(nowhere.stderr, /Deployment nowhere\/aeraki: [^]*kubectl create namespace nowhere/)
+
+    for (const replicas of [2, 3]) {
+      const { code, stdout, stderr } = await install('--set', `controlPlane.replicas=${replicas}`)
+      assert.equal(code, 0, stderr)
+      assert.match(stdout, /^Deployment istio-system\/aeraki applied$/m)
+      const wanted = ['get', 'deployment', 'aeraki', '-n', 'istio-system', '-o', 'jsonpath={.spec.replicas}']
+      assert.equal(cluster.kubectl(wanted), String(replicas))
+    }
+    // What is there is what is printed.
+    const { stdout } = await aeraki(['install', '--dry-run', '--set', 'controlPlane.replicas=3'])
+    assert.equal(cluster.tryKubectl(['diff', '--server-side', '--force-conflicts', '-f', '-'], stdout).output, '')
+
+    const other = stdout.replace('replicas: 3', 'replicas: 4')
+    cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-f', '-'], other)
+    const contested = await install('--set', 'controlPlane.replicas=5')
+    assert.equal(contested.code, 1)
+    assert.match(contested.stderr, /Deployment istio-system\/aeraki: [^]*409[^]*\.spec\.replicas[^]*--force-conflicts/)
+    cluster.kubectl(['delete', '-f', '-'], stdout)
+  })
 
   test('takes what is installed, without a warning, also a second time and with other values', () => {
     for (const values of [everything, everything, inControlPlane, '', everything]) {

@@ -174,6 +174,11 @@ describe('two workers', () => {
     const neighbour = await two(t)
     await assert.rejects(neighbour.setListener(listener(port)), refusal)
 
+    const both = await Promise.allSettled(
+      ['a', 'b'].map((each) => runtime.setListener(listener(0, { name: each, address: { host: '127.0.0.2', port } }))),
+    )
+    assert.deepEqual(both.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
+
     // In the order in which it is told: at once, without waiting for the removal.
     const removed = runtime.removeListener(name)
     await runtime.setListener(listener(port, { name: 'other' }))

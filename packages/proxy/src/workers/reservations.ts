@@ -25,18 +25,27 @@ export class Reservations {
   }
 
   /** Rejects with `AerakiError` LISTENER_BIND_FAILED. */
-  async reserve(config: ListenerConfig): Promise<Address> {
-    const address = await bindEither(config, async (wanted) => {
-      const owner = this.#taken.get(key(wanted))
-      if (owner !== undefined) throw Object.assign(new Error(`listener ${owner} has it`), { code: 'EADDRINUSE' })
-      return this.probe(wanted)
-    })
-    this.#taken.set(key(address), config.name)
-    return address
+  reserve(config: ListenerConfig): Promise<Address> {
+    return bindEither(config, (wanted) => this.#take(wanted, config.name))
   }
 
   release(address: Address): void {
     this.#taken.delete(key(address))
+  }
+
+  /** It is taken from now on, so that of two at the same time one gets it. */
+  async #take(wanted: Address, listener: string): Promise<Address> {
+    const owner = this.#taken.get(key(wanted))
+    if (owner !== undefined) throw Object.assign(new Error(`listener ${owner} has it`), { code: 'EADDRINUSE' })
+    if (wanted.port !== 0) this.#taken.set(key(wanted), listener)
+    try {
+      const address = await this.probe(wanted)
+      this.#taken.set(key(address), listener)
+      return address
+    } catch (error) {
+      this.release(wanted)
+      throw error
+    }
   }
 
   /** The address with its port, if it is free. Rejects with the system's error. */

@@ -279,6 +279,16 @@ describe('two workers', () => {
     assert.match(records[0]?.message.join(' ') ?? '', /sent what is no/)
   })
 
+  test('that do not come up are an error, and nothing is left of them', async () => {
+    const failures: AerakiError[] = []
+    const program = new URL('support/stillborn-worker.ts', import.meta.url)
+    await assert.rejects(startWorkers({ count: 2, program, onFailure: (error) => failures.push(error) }), {
+      code: 'PROXY_WORKER_FAILED',
+      message: /worker [01] failed: .*no luck at all/,
+    })
+    assert.deepEqual(failures, [])
+  })
+
   test('are no proxy any more when one of them fails: that is said once, and nothing is pretended', async () => {
     const failures: AerakiError[] = []
     const program = new URL('support/failing-worker.ts', import.meta.url)

@@ -18,7 +18,7 @@ interface Waiting {
 export interface ThreadOptions {
   /** From 0. */
   readonly index: number
-  /** It ended, though nobody had closed it: with this AerakiError PROXY_WORKER_FAILED. */
+  /** It had come up and ended, though nobody had closed it: with this `AerakiError` PROXY_WORKER_FAILED. */
   readonly onFailure: (error: AerakiError) => void
   /** For tests. */
   readonly program?: URL | undefined
@@ -36,19 +36,15 @@ export class WorkerThread {
   #closing = false
 
   /** Rejects with `AerakiError` PROXY_WORKER_FAILED when it does not come up. */
-  static async start(options: ThreadOptions): Promise<WorkerThread> {
-    let thread: WorkerThread | undefined
-    await new Promise<void>((resolve, reject) => {
-      thread = new WorkerThread({
-        ...options,
-        onFailure: (error) => {
-          reject(error)
-          options.onFailure(error)
-        },
-      })
-      thread.#ready = resolve
+  static start(options: ThreadOptions): Promise<WorkerThread> {
+    return new Promise((resolve, reject) => {
+      let failed: (error: AerakiError) => void = reject
+      const thread = new WorkerThread({ ...options, onFailure: (error) => failed(error) })
+      thread.#ready = () => {
+        failed = options.onFailure
+        resolve(thread)
+      }
     })
-    return thread as unknown as WorkerThread
   }
 
   private constructor(options: ThreadOptions) {

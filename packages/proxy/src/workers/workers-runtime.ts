@@ -51,10 +51,14 @@ export async function startWorkers(options: WorkersOptions): Promise<Runtime> {
   }
   const indexes = Array.from({ length: options.count }, (_, index) => index)
   const { program } = options
-  return new WorkersRuntime(
-    await Promise.all(indexes.map((index) => WorkerThread.start({ index, onFailure, program }))),
-    selectIo(),
-  )
+  const starts = await Promise.allSettled(indexes.map((index) => WorkerThread.start({ index, onFailure, program })))
+  const threads = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []))
+  const refused = starts.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined
+  if (refused !== undefined) {
+    await Promise.allSettled(threads.map((thread) => thread.ask({ kind: 'close', graceMs: 0 })))
+    throw refused.reason
+  }
+  return new WorkersRuntime(threads, selectIo())
 }
 
 class WorkersRuntime implements Runtime {
@@ -99,7 +103,8 @@ class WorkersRuntime implements Runtime {
     this.#listeners.delete(name)
     if (state.bound !== undefined) this.#reservations.release(state.bound)
     const removed = this.#askAll({ kind: 'remove-listener', name, drainMs })
-    this.#stopped = this.applied()
+    // A worker that fails says so itself.
+    this.#stopped = this.applied().catch(() => undefined)
     await removed
   }
 

@@ -1,0 +1,2 @@
+/** A worker that does not come up. */
+throw new Error('no luck at all')

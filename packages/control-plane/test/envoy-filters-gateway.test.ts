@@ -77,6 +77,23 @@ test('a server of a gateway gets the filter of the service, and the VirtualServi
   })
 })
 
+test('with routes apart from listeners, the filter of a gateway fetches its configuration, too', () => {
+  const yaml =
+    entry('greeter').replace('metaprotocol-', '') + router('greeter', 9090) + gateway.replace('metaprotocol-', '')
+  const { names, get } = generateYaml(yaml, { istioDelivery: { kind: 'extension-config' } })
+  const config = filter.replace('outbound', 'config')
+  assert.ok(names.includes(config) && names.includes(filter))
+  const [before, after] = [config, filter].map((name) => {
+    const object = get(name)
+    assert.ok(object.kind === 'EnvoyFilter')
+    assert.deepEqual(object.spec.workloadSelector, { labels: { istio: 'ingressgateway' } })
+    return object.spec.configPatches?.[0]?.patch?.value as { name: string; config_discovery?: { type_urls: string[] } }
+  })
+  assert.equal(before?.name, 'gateway|9090||ingress.istio-system')
+  assert.equal(after?.name, before.name)
+  assert.match(after.config_discovery?.type_urls[0] ?? '', /ThriftProxy$/)
+})
+
 test('several servers have names of their own, and a name without namespace is one of the MetaRouter', () => {
   const own = gateway
     .replaceAll('istio-system', 'shop')

@@ -4,16 +4,24 @@
  * listener for it.
  *
  *   aeraki-gateway-outbound-<gateway>.<namespace>-<port>   listener 0.0.0.0_<port>
+ *   aeraki-gateway-config-<gateway>.<namespace>-<port>     the configuration that its filter fetches, where routes are delivered so
  *   aeraki-vs-<namespace>.<gateway>-<port>
  *
  * What is exposed on which port: mesh/exposure.ts.
  */
 import type { ObjectOf } from '@aeraki/api'
-import { envoyProtocolByName } from '@aeraki/protocols/envoy'
+import { type EnvoyTranslation, envoyProtocolByName } from '@aeraki/protocols/envoy'
 import { type Finding, originOf, type Report, reportId } from '../mesh/findings.ts'
 import { exposuresOf, type GatewayServer, isOurServer } from '../mesh/exposure.ts'
-import { inlineFilters } from './delivery.ts'
-import { envoyFilter, filterPatches, type GeneratedObject, objectName, ownerLabel } from './object.ts'
+import { deliver, inlineFilters, type RouteDelivery } from './delivery.ts'
+import {
+  envoyFilter,
+  extensionConfigFilter,
+  filterPatches,
+  type GeneratedObject,
+  objectName,
+  ownerLabel,
+} from './object.ts'
 import { envoyPort } from './port.ts'
 import type { Built, BuildContext } from './service.ts'
 
@@ -83,12 +91,17 @@ function serverObjects(input: ServerInput): GeneratedObject[] {
   )
   if (translation === undefined) return []
   const number = server.port.number
+  const { filters, config } = delivered(translation, `gateway|${number}||${name}.${namespace}`, context.delivery)
+  const nameOf = (what: string): string => objectName(what, `${name}.${namespace}`, String(number))
   return [
+    ...(config === undefined
+      ? []
+      : [extensionConfigFilter(nameOf('aeraki-gateway-config'), namespace, gateway.spec.selector, config)]),
     envoyFilter(
-      objectName('aeraki-gateway-outbound', `${name}.${namespace}`, String(number)),
+      nameOf('aeraki-gateway-outbound'),
       namespace,
       gateway.spec.selector,
-      filterPatches(inlineFilters(translation), { name: `0.0.0.0_${number}` }),
+      filterPatches(filters, { name: `0.0.0.0_${number}` }),
     ),
     {
       apiVersion: 'networking.istio.io/v1alpha3',
@@ -110,4 +123,12 @@ function serverObjects(input: ServerInput): GeneratedObject[] {
       },
     },
   ]
+}
+
+/** In the listener, or, as for sidecars, fetched by it: `configName` is what it asks for then. */
+function delivered(translation: EnvoyTranslation, configName: string, delivery: RouteDelivery | undefined) {
+  const { before = [], terminal } = translation
+  if (terminal === undefined || delivery?.kind !== 'extension-config') return { filters: inlineFilters(translation) }
+  const { filter, extensionConfig } = deliver(terminal, delivery, { extensionConfig: configName, file: '' })
+  return { filters: { before, terminal: filter }, config: extensionConfig }
 }

@@ -100,12 +100,12 @@ export function inboundFilter({
 
 /** Apart from the filters that ask for it, which stay as they are when it changes. */
 export function extensionConfigFilter(
+  name: string,
   namespace: string,
-  host: string,
-  port: number,
+  workloadSelector: Readonly<Record<string, string>> | undefined,
   config: JsonObject,
 ): GeneratedEnvoyFilter {
-  return envoyFilter(objectName('aeraki-config', host, String(port)), namespace, undefined, [
+  return envoyFilter(name, namespace, workloadSelector, [
     { applyTo: 'EXTENSION_CONFIG', patch: { operation: 'ADD', value: config } },
   ])
 }

@@ -16,7 +16,14 @@ import type { Service, ServicePort, Visibility } from '../mesh/model.ts'
 import { selectionId } from '../mesh/selection.ts'
 import { outboundCluster, routeName } from '../translate/names.ts'
 import { deliver, type DeliveredFilter, inlineFilters, type ListenerFilters, type RouteDelivery } from './delivery.ts'
-import { clusterFilter, extensionConfigFilter, type GeneratedObject, inboundFilter, outboundFilter } from './object.ts'
+import {
+  clusterFilter,
+  extensionConfigFilter,
+  type GeneratedObject,
+  inboundFilter,
+  objectName,
+  outboundFilter,
+} from './object.ts'
 import { envoyPort, type PortInput } from './port.ts'
 
 export interface EnvoyContext {
@@ -189,6 +196,7 @@ function outboundIn(
   }
   const filters = { before, ...(delivered === undefined ? {} : { terminal: delivered.filter }) }
   const config = delivered?.extensionConfig
+  const configName = objectName('aeraki-config', host, String(port.number))
   return [
     // Where only what is fetched differs, the filter that fetches it is there already.
     ...(others !== undefined && isSame(others.filter, delivered?.filter)
@@ -204,7 +212,7 @@ function outboundIn(
             ...(others === undefined ? {} : { inPlaceOf: others.filter.name }),
           }),
         )),
-    ...(config === undefined ? [] : [extensionConfigFilter(namespace, host, port.number, config)]),
+    ...(config === undefined ? [] : [extensionConfigFilter(configName, namespace, undefined, config)]),
   ]
 }
 

@@ -22,7 +22,7 @@ import { rule, until, versionedService } from '../interop/envoy-mesh.ts'
 const host = 'demo.example'
 
 /** The mesh as it is with Istio; returns how to change the rule and where consumers connect. */
-async function setUp(t: TestContext, delivery: IstioDelivery) {
+async function setUp(t: TestContext, delivery: IstioDelivery, role: 'sidecar' | 'gateway' = 'sidecar') {
   const folder = mkdtempSync(join(tmpdir(), 'aeraki-istio-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   const [one = 0, two = 0] = await freePorts(2)
@@ -37,7 +37,8 @@ async function setUp(t: TestContext, delivery: IstioDelivery) {
   const annotations = 'interface: org.apache.dubbo.samples.basic.api.DemoService'
   const service = versionedService({ host, port, portName: 'tcp-dubbo', providers: [one, two], annotations })
   writeFileSync(join(folder, 'service.yaml'), service)
-  const write = (version: string): void => writeFileSync(join(folder, 'rule.yaml'), rule(host, version))
+  const rules = { sidecar: rule, gateway: gatewayRule }
+  const write = (version: string): void => writeFileSync(join(folder, 'rule.yaml'), rules[role](host, version, port))
   write('v1')
 
   const controlPlane = await startControlPlane({
@@ -52,7 +53,8 @@ async function setUp(t: TestContext, delivery: IstioDelivery) {
   t.after(() => istiod.stop())
   const bootstrap = bootstrapFor({
     controlPlane: { host: '127.0.0.1', port: istiod.grpcPort },
-    node: 'sidecar~127.0.0.9~client.default~default.svc.cluster.local',
+    node: `${role === 'sidecar' ? role : 'router'}~127.0.0.9~client.default~default.svc.cluster.local`,
+    labels: { istio: 'ingressgateway' },
     admin: { host: '127.0.0.1', port: 0 },
   })
   const { node } = bootstrap as { node: { metadata: Record<string, string> } }
@@ -60,7 +62,7 @@ async function setUp(t: TestContext, delivery: IstioDelivery) {
   Object.assign(node.metadata, { INTERCEPTION_MODE: 'NONE', ISTIO_VERSION: '1.29.7' })
   const envoy = await startEnvoy({ bootstrap, drainSeconds: 1 })
   t.after(() => envoy.stop())
-  const listener = `127.0.0.1_${port}`
+  const listener = role === 'sidecar' ? `127.0.0.1_${port}` : `0.0.0.0_${port}`
   await until(async () => (await envoy.listeners()).has(listener), `${listener} at Envoy`)
   const connect = async (): Promise<DubboConsumer> => {
     const consumer = await startDubboConsumer('dubbo2', { address: `127.0.0.1:${port}` })
@@ -68,6 +70,26 @@ async function setUp(t: TestContext, delivery: IstioDelivery) {
     return consumer
   }
   return { write, connect, envoy, listener }
+}
+
+/** The same through a gateway, which has the port of the service. */
+function gatewayRule(of: string, version: string, port: number): string {
+  return `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: ingress}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: ${port}, name: tcp-dubbo, protocol: TCP}, hosts: ["*"]}]
+---
+apiVersion: metaprotocol.aeraki.io/v1alpha1
+kind: MetaRouter
+metadata: {name: rule}
+spec:
+  hosts: [${of}]
+  gateways: [ingress]
+  routes: [{route: [{destination: {host: ${of}, subset: ${version}}}]}]
+`
 }
 
 async function ask(consumer: DubboConsumer): Promise<string> {
@@ -97,27 +119,29 @@ describe(
       },
     )
 
-    test(
-      'with --istio-routes extension-config a change leaves the live connection alone, and new ones follow it',
-      { timeout: 120_000 },
-      async (t) => {
-        const { write, connect, envoy, listener } = await setUp(t, { kind: 'extension-config' })
-        const consumer = await connect()
-        await until(async () => (await ask(consumer)) === 'v1', 'an answer of v1')
-        for (const version of ['v2', 'v1', 'v2']) {
-          write(version)
-          await until(async () => {
-            const fresh = await connect()
-            const answer = await ask(fresh)
-            await fresh.stop()
-            return answer === version
-          }, `${version} for new connections`)
-          assert.equal(await ask(consumer), 'v1', 'the old connection, with the rule that it began with')
-        }
-        const stats = await envoy.stats('^listener_manager[.]listener_(modified|in_place_updated)$')
-        assert.equal(Math.max(0, ...stats.values()), 0, 'the listener is left alone')
-        assert.ok((await ended(envoy, listener)) > 0, 'those that the test itself closed')
-      },
-    )
+    for (const role of ['sidecar', 'gateway'] as const) {
+      test(
+        `with --istio-routes extension-config a change leaves a live connection to a ${role} alone, and new ones follow it`,
+        { timeout: 120_000 },
+        async (t) => {
+          const { write, connect, envoy, listener } = await setUp(t, { kind: 'extension-config' }, role)
+          const consumer = await connect()
+          await until(async () => (await ask(consumer)) === 'v1', 'an answer of v1')
+          for (const version of ['v2', 'v1', 'v2']) {
+            write(version)
+            await until(async () => {
+              const fresh = await connect()
+              const answer = await ask(fresh)
+              await fresh.stop()
+              return answer === version
+            }, `${version} for new connections`)
+            assert.equal(await ask(consumer), 'v1', 'the old connection, with the rule that it began with')
+          }
+          const stats = await envoy.stats('^listener_manager[.]listener_(modified|in_place_updated)$')
+          assert.equal(Math.max(0, ...stats.values()), 0, 'the listener is left alone')
+          assert.ok((await ended(envoy, listener)) > 0, 'those that the test itself closed')
+        },
+      )
+    }
   },
 )

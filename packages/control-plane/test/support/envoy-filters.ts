@@ -1,6 +1,6 @@
 /** What is generated from YAML, by name. */
 import { loadResources } from '@aeraki/api'
-import { generateFrom } from '../../src/generate.ts'
+import { generateFrom, type GenerationOptions } from '../../src/generate.ts'
 import type { GeneratedObject } from '../../src/envoy-filter/object.ts'
 
 export interface TestGeneration {
@@ -11,8 +11,8 @@ export interface TestGeneration {
   readonly said: readonly string[]
 }
 
-export function generateYaml(yaml: string): TestGeneration {
-  const { objects, diagnostics } = generateFrom(loadResources(yaml, 'test.yaml'))
+export function generateYaml(yaml: string, options: GenerationOptions = {}): TestGeneration {
+  const { objects, diagnostics } = generateFrom(loadResources(yaml, 'test.yaml'), options)
   const byName = new Map<string, GeneratedObject>(
     objects.map(({ object }) => [`${object.metadata.namespace}/${object.metadata.name}`, object]),
   )

@@ -15,6 +15,12 @@ import type { VipAllocator } from './vip/allocator.ts'
 
 const log = getLogger(['aeraki', 'control-plane'])
 
+/**
+ * Milliseconds from a change to the log's word of what is wrong since then: what settles meanwhile, such as an address that
+ * is being given, is not worth a line, and looking at the findings of a large mesh costs more than the change.
+ */
+const sayAfter = 1000
+
 export interface Pipeline {
   accept(updates: readonly OriginUpdate[]): void
   readonly store: Store
@@ -69,6 +75,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   let lastMs = 0
   let savedRevision = vips.revision
   let said = new Set<string>()
+  let saying: NodeJS.Timeout | undefined
   let generated: GeneratedObjects | undefined
   const listeners = new Set<(changes: ObjectChanges) => void>()
   const followers = new Set<(changes: readonly StoreChange[]) => void>()
@@ -78,6 +85,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const ofMesh = allocatedAddresses ? mesh.reports() : mesh.reports().filter(isForIstio(mesh))
     const all = [...ofMesh, ...filters.reports(), ...output.reports(), ...(generated?.reports() ?? [])]
     return [...new Map(all.map((report) => [reportId(report), report])).values()]
+  }
+
+  function say(): void {
+    saying = undefined
+    said = logNew(said, reports(), mesh)
   }
 
   return {
@@ -124,7 +136,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         objects: edited,
         services: mesh.recomputed - before,
       })
-      said = logNew(said, reports(), mesh)
+      saying ??= setTimeout(say, sayAfter).unref()
     },
     diagnostics: () => [
       ...store.diagnostics(),

@@ -47,8 +47,8 @@ export interface ProxyLimits {
    */
   readonly maxTombstones: number
   /**
-   * Idle connections kept per endpoint for exclusive protocols. As many as a cluster has by default (Envoy keeps them
-   * all): 512 clients with 100 kept made every second request connect anew, which took half of the CPU.
+   * Idle connections kept per endpoint for exclusive protocols. Envoy keeps them all, and the cluster's max_connections
+   * is what bounds them: where fewer are kept than are needed at once, requests connect anew, which takes most of the CPU.
    */
   readonly maxIdleConnections: number
   /** Milliseconds after which an idle connection to a server is closed. Envoy: idle_timeout. `upstream_cx_idle_timeout`. */
@@ -83,7 +83,7 @@ export const defaultProxyLimits: ProxyLimits = {
   connectBackoffMs: 500,
   multiplexedConnections: 1,
   maxTombstones: 1024,
-  maxIdleConnections: 1024,
+  maxIdleConnections: 16_384,
   upstreamIdleTimeoutMs: 3_600_000,
   heartbeatIntervalMs: 60_000,
   maxMirrorsInFlight: 1000,

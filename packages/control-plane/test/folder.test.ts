@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import {
+  appendFileSync,
   closeSync,
   ftruncateSync,
   mkdirSync,
@@ -156,6 +157,31 @@ describe('folder source', () => {
     writeFileSync(path, rule('b'))
     await until(['b'])
     assert.ok(!states.includes(''))
+  })
+
+  test('a file that is cut off for a moment while it is written loses nothing', async () => {
+    const path = join(folder, 'a.yaml')
+    const whole = `${rule('a')}---\n${rule('b')}`
+    writeFileSync(path, whole)
+    await start()
+    const states: string[] = []
+    changed = () => states.push(seen().join())
+    writeFileSync(path, rule('c').trimEnd())
+    await new Promise((resolve) => setTimeout(resolve, 60))
+    appendFileSync(path, `\n---\n${rule('b')}`)
+    await until(['b', 'c'])
+    assert.deepEqual(
+      states.filter((state) => !state.includes('b')),
+      [],
+    )
+  })
+
+  test('a file that stays without a line break at its end is taken', async () => {
+    const path = join(folder, 'a.yaml')
+    writeFileSync(path, rule('a'))
+    await start()
+    writeFileSync(path, rule('b').trimEnd())
+    await until(['b'])
   })
 
   test('one file that cannot be read takes nothing else away, and keeps what it held', async () => {

@@ -16,7 +16,7 @@ import type { OriginUpdate, Source, SourceListener } from './source.ts'
 const log = getLogger(['aeraki', 'control-plane', 'source'])
 
 export interface FolderSourceOptions {
-  /** How long it must be quiet before the folder is read. Default 50 ms; never put off for more than 20 times that. */
+  /** How long it must be quiet before the folder is read. Default 20 ms; never put off for more than 50 times that. */
   readonly debounceMs?: number
   /** How often the folder is walked without any event. Default 5 s; 0: never. */
   readonly rescanMs?: number
@@ -32,11 +32,11 @@ interface FileState {
 /** Reading YAML takes a second for a megabyte or two, and nothing else happens meanwhile. */
 const largestFile = 32 * 1024 * 1024
 const racyMs = 100
-/** An empty file may be one that is being written: it is believed when it stays so. */
-const emptyMs = 300
+/** A file that seems to be in the middle of being written is believed when it stays so. */
+const unfinishedMs = 300
 
 export function createFolderSource(folder: string, options: FolderSourceOptions = {}): Source {
-  const debounceMs = options.debounceMs ?? 50
+  const debounceMs = options.debounceMs ?? 20
   const rescanMs = options.rescanMs ?? 5000
   const files = new Map<string, FileState>()
   const watchers = new Map<string, FSWatcher>()
@@ -52,7 +52,7 @@ export function createFolderSource(folder: string, options: FolderSourceOptions 
     if (closed) return
     const now = Date.now()
     if (quiet === undefined) quietSince = now
-    else if (now - quietSince > debounceMs * 20) return
+    else if (now - quietSince > debounceMs * 50) return
     clearTimeout(quiet)
     quiet = setTimeout(() => {
       quiet = undefined
@@ -107,8 +107,8 @@ export function createFolderSource(folder: string, options: FolderSourceOptions 
     } catch (error) {
       return unreadable(path, error)[0]
     }
-    if (text.trim() === '' && known?.text !== undefined && known.text.trim() !== '' && ageMs < emptyMs) {
-      later(emptyMs)
+    if (known?.text !== undefined && seemsUnfinished(text, known.text) && ageMs < unfinishedMs) {
+      later(unfinishedMs)
       return undefined
     }
     const racy = ageMs < racyMs
@@ -198,6 +198,12 @@ export function createFolderSource(folder: string, options: FolderSourceOptions 
       unwatch(new Set())
     },
   }
+}
+
+/** Empty, or without the line break at the end that it had: cut off, half of it would take the objects of the other half away. */
+function seemsUnfinished(text: string, before: string): boolean {
+  if (text.trim() === '') return before.trim() !== ''
+  return before.endsWith('\n') && !text.endsWith('\n')
 }
 
 function inodeOf(path: string): string {

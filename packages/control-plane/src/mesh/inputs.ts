@@ -90,8 +90,10 @@ export function createMeshInputs(clusterDomain: string): MeshInputs {
   const ruled = new Map<string, Rule>()
   /** Of rules for hosts that nobody has, kept: looking at ten thousand rules anew took 20 ms of each change. */
   const nobodys = new Map<string, readonly Report[]>()
-  /** Rules to look at again: they changed, or the hosts that there are. */
+  /** Rules to look at again, as they changed. */
   const unchecked = new Set<string>()
+  /** Whether there was such a host when rules were looked at last; of hosts that came or went since. */
+  const knownBefore = new Map<string, boolean>()
   const routers = new Index<ObjectOf<'MetaRouter'>>()
   const gateways = new Map<string, ObjectOf<'Gateway'>>()
   const gatewayRouters = new Index<ObjectOf<'MetaRouter'>>()
@@ -113,9 +115,8 @@ export function createMeshInputs(clusterDomain: string): MeshInputs {
       for (const host of object.spec.hosts.map(canonicalHost)) {
         const key = serviceKey(namespace, host)
         entries.set(key, id, present ? object : undefined)
-        const wasKnown = hosts.has(host)
+        if (!knownBefore.has(host)) knownBefore.set(host, hosts.has(host))
         hosts.set(host, id, present ? object : undefined)
-        if (hosts.has(host) !== wasKnown) for (const rule of ruled.keys()) unchecked.add(rule)
         services.add(key)
         facts.add(`host:${host}`)
       }
@@ -209,7 +210,9 @@ export function createMeshInputs(clusterDomain: string): MeshInputs {
 
   /** Rules for hosts that no ServiceEntry has: mostly a slip of the pen. */
   function rulesOfNobody(): Report[] {
-    for (const id of unchecked) {
+    const hostsDiffer = [...knownBefore].some(([host, known]) => hosts.has(host) !== known)
+    knownBefore.clear()
+    for (const id of hostsDiffer ? ruled.keys() : unchecked) {
       const rule = ruled.get(id)
       const found = rule === undefined ? [] : unknownHostsOf(rule)
       if (found.length > 0) nobodys.set(id, found)

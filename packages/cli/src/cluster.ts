@@ -3,7 +3,7 @@ import type { AddressBlock } from '@aeraki/control-plane'
 import type { BridgeConfig } from '@aeraki/registries'
 import { readAddress } from './arguments.ts'
 import type { Arguments, Options } from './command.ts'
-import { readIstioRoutes } from './istio-routes.ts'
+import { clusterNames, readGenerationOptions } from './generation-options.ts'
 import { untilTerminated } from './signals.ts'
 import { UsageError } from './usage.ts'
 
@@ -20,12 +20,7 @@ export const clusterOptions: Options = {
     value: 'NAME',
     help: 'where the Lease of the leader is (default: the namespace of the pod or the context)',
   },
-  'root-namespace': { type: 'string', value: 'NAME', help: "Istio's root namespace (default: istio-system)" },
-  'cluster-domain': {
-    type: 'string',
-    value: 'DOMAIN',
-    help: 'of the names of Kubernetes services (default: cluster.local)',
-  },
+  ...clusterNames,
   'address-block': {
     type: 'string',
     value: 'CIDR',
@@ -55,10 +50,8 @@ export async function runInCluster(verb: string, args: Arguments): Promise<numbe
     kubeconfig: args.text('kubeconfig'),
     context: args.text('context'),
     namespace: args.text('namespace'),
-    rootNamespace: args.text('root-namespace'),
-    clusterDomain: await readClusterDomain(verb, args),
+    ...(await readGenerationOptions(verb, args)),
     addressBlock: await readAddressBlock(verb, args),
-    istioDelivery: readIstioRoutes(args),
     xds: readAddress(verb, 'xds', args.text('xds') ?? ''),
     admin: readAddress(verb, 'admin', args.text('admin') ?? ''),
     webhook: readWebhook(verb, args),
@@ -84,14 +77,6 @@ async function readRegistries(verb: string, file: string): Promise<BridgeConfig>
     `${file}: outputs.kubernetes names a cluster, but with --kubernetes ServiceEntries go to the one that is read; leave it out, or run "aeraki registry --config ${file}"`,
     verb,
   )
-}
-
-async function readClusterDomain(verb: string, args: Arguments): Promise<string | undefined> {
-  const text = args.text('cluster-domain')
-  if (text === undefined) return undefined
-  const { isDnsSubdomain } = await import('@aeraki/api')
-  if (isDnsSubdomain(text) && !text.startsWith('svc.')) return text
-  throw new UsageError(`--cluster-domain "${text}" is no domain, such as cluster.local (without "svc.")`, verb)
 }
 
 async function readAddressBlock(verb: string, args: Arguments): Promise<AddressBlock | undefined> {

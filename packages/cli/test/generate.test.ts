@@ -42,6 +42,26 @@ describe('aeraki generate', () => {
     assert.doesNotMatch(stdout, /istio-system/)
   })
 
+  test('takes short names for services of the cluster domain', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'aeraki-generate-'))
+    try {
+      const host = 'orders.shop.svc.mesh.example'
+      writeFileSync(join(folder, 'mesh.yaml'), `${thriftService(host)}---\n${shortRule('orders')}`)
+      const domain = ['--cluster-domain', 'mesh.example']
+      const [own, other] = await Promise.all([
+        aeraki(['generate', '--config', folder, ...domain]),
+        aeraki(['generate', '--config', folder]),
+      ])
+      assert.match(own.stdout, /methodName: pay$/m)
+      assert.doesNotMatch(other.stdout, /methodName: pay$/m)
+      const wrong = await aeraki(['generate', '--config', folder, '--cluster-domain', 'svc.mesh.example'])
+      assert.equal(wrong.code, 2)
+      assert.match(wrong.stderr, /--cluster-domain "svc\.mesh\.example" is no domain/)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+
   test('says on stderr what is left out, with its place, and fails where that is an error', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'aeraki-generate-'))
     try {
@@ -118,3 +138,28 @@ describe('aeraki diff', () => {
     }
   })
 })
+
+function thriftService(host: string): string {
+  return `apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: orders, namespace: shop }
+spec:
+  hosts: [${host}]
+  addresses: [10.9.8.7]
+  ports: [{ number: 9090, name: tcp-thrift, protocol: TCP }]
+  resolution: STATIC
+  endpoints: [{ address: 10.0.0.1 }]
+`
+}
+
+function shortRule(host: string): string {
+  return `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: orders, namespace: shop }
+spec:
+  hosts: [${host}]
+  http:
+    - match: [{ method: { exact: pay } }]
+      route: [{ destination: { host: ${host} } }]
+`
+}

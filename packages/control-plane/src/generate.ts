@@ -16,6 +16,8 @@ export interface Generation {
 export interface GenerationOptions {
   /** Where objects for everyone are written. Default `istio-system`. */
   readonly rootNamespace?: string | undefined
+  /** Of the names of Kubernetes services. Default `cluster.local`. */
+  readonly clusterDomain?: string | undefined
   /** How routes come to the sidecars. Default: inline. */
   readonly istioDelivery?: IstioDelivery | undefined
 }
@@ -28,7 +30,7 @@ export function generate(paths: readonly string[], options: GenerationOptions = 
 /** What is broken is reported and left out. */
 export function generateFrom({ objects, diagnostics }: LoadResult, options: GenerationOptions = {}): Generation {
   const { rootNamespace = 'istio-system', istioDelivery = { kind: 'inline' } } = options
-  const mesh = createMesh(createVipAllocator(), rootNamespace)
+  const mesh = createMesh(createVipAllocator(), rootNamespace, options.clusterDomain)
   const change = mesh.apply(objects.map((object) => ({ kind: 'put', object })))
   const filters = createGeneratedObjects({ mesh, rootNamespace, allocatedAddresses: false, delivery: istioDelivery })
   filters.publish(change)

@@ -1,6 +1,6 @@
 import { AerakiError } from '@aeraki/api/errors'
 import type { Arguments, Command } from '../command.ts'
-import { istioRoutesOption, readIstioRoutes } from '../istio-routes.ts'
+import { generationOptions, readGenerationOptions } from '../generation-options.ts'
 import { UsageError } from '../usage.ts'
 
 const NAME = 'diff'
@@ -25,13 +25,7 @@ export const command: Command = {
       help: 'the kubeconfig (default: KUBECONFIG, the pod, ~/.kube/config)',
     },
     context: { type: 'string', value: 'NAME', help: 'a context of the kubeconfig' },
-    ...istioRoutesOption,
-    'root-namespace': {
-      type: 'string',
-      value: 'NAME',
-      default: 'istio-system',
-      help: "Istio's root namespace",
-    },
+    ...generationOptions,
   },
   examples: [
     'aeraki diff my-mesh/',
@@ -58,7 +52,7 @@ export const command: Command = {
 
 async function compare(folder: string, args: Arguments) {
   const { diffCluster, diffPaths } = await import('@aeraki/control-plane/diff')
-  const options = { rootNamespace: args.text('root-namespace'), istioDelivery: readIstioRoutes(args) }
+  const options = await readGenerationOptions(NAME, args)
   const against = args.text('against')
   if (against !== undefined) return diffPaths(folder, against, options)
   const { createKubernetesClient, loadClusterConfig } = await import('@aeraki/kubernetes')

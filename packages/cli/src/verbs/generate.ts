@@ -1,5 +1,5 @@
 import type { Command } from '../command.ts'
-import { istioRoutesOption, readIstioRoutes } from '../istio-routes.ts'
+import { generationOptions, readGenerationOptions } from '../generation-options.ts'
 import { UsageError } from '../usage.ts'
 
 const NAME = 'generate'
@@ -14,13 +14,7 @@ export const command: Command = {
   options: {
     config: { type: 'string', value: 'DIR', help: 'the folder, or a file (required)' },
     output: { type: 'string', short: 'o', value: 'FORMAT', choices: ['yaml', 'json'], default: 'yaml', help: 'format' },
-    ...istioRoutesOption,
-    'root-namespace': {
-      type: 'string',
-      value: 'NAME',
-      default: 'istio-system',
-      help: "Istio's root namespace",
-    },
+    ...generationOptions,
   },
   examples: ['aeraki generate --config my-mesh/', 'aeraki generate --config my-mesh/ | kubectl apply -f -'],
   async run(args) {
@@ -33,10 +27,7 @@ export const command: Command = {
       import('@aeraki/control-plane/generate'),
       import('@aeraki/control-plane/print'),
     ])
-    const { objects, diagnostics } = generate([config], {
-      rootNamespace: args.text('root-namespace'),
-      istioDelivery: readIstioRoutes(args),
-    })
+    const { objects, diagnostics } = generate([config], await readGenerationOptions(NAME, args))
     if (diagnostics.length > 0) process.stderr.write(`${formatDiagnostics(diagnostics, 'text')}\n`)
     const format = args.text('output') === 'json' ? 'json' : 'yaml'
     process.stdout.write(

@@ -1,6 +1,6 @@
 /** What the image runs, run without a container: the Containerfile's own command, from the folder that it copies. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, cpSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -55,6 +55,12 @@ function start(args: readonly string[]) {
   return { child, said, until }
 }
 
+/** The digest of the folder as a layer of an image has it. */
+function layerOf(path: string): string {
+  const tar = 'tar --sort=name --owner=0 --group=0 --numeric-owner -cf - . | sha256sum'
+  return execFileSync('bash', ['-o', 'pipefail', '-c', tar], { cwd: path, encoding: 'utf8' })
+}
+
 async function run(args: readonly string[]): Promise<string> {
   const { child, said } = start(args)
   const [code] = (await once(child, 'close')) as [number | null]
@@ -95,6 +101,18 @@ describe(
       assert.equal((await fetch(new URL('/ready', status))).status, 200)
       proxy.child.kill('SIGTERM')
       assert.deepEqual(await once(proxy.child, 'exit'), [0, null])
+    })
+
+    test('is the same layer to the last byte, whatever the umask and the clock', () => {
+      const again = join(folder, 'again')
+      const usual = process.umask(0o077)
+      try {
+        layOut(again)
+      } finally {
+        process.umask(usual)
+      }
+      assert.equal(layerOf(again), layerOf(app))
+      rmSync(again, { recursive: true })
     })
 
     test('has no tests, no development tools, and one time for all files', () => {

@@ -110,3 +110,39 @@ test('the interface of version 3 is used where the server has it, with its token
   assert.equal(await client.config('', 'r1', 'shop'), undefined)
   assert.equal(asked.filter((each) => each.startsWith('POST')).length, 1)
 })
+
+test('where nobody has to log in, a refused login or an empty token does no harm; elsewhere it is told', async (context) => {
+  let login = { status: 403, body: '{}' }
+  let open = true
+  const tokens: (string | undefined)[] = []
+  const server = createServer((request: IncomingMessage, answer) => {
+    const { pathname } = new URL(request.url ?? '', 'http://host')
+    if (pathname === '/nacos/v1/auth/login') return void answer.writeHead(login.status).end(login.body)
+    if (pathname.startsWith('/nacos/v3/')) return void answer.writeHead(404).end()
+    tokens.push(request.headers.authorization)
+    return void answer.writeHead(open ? 200 : 403).end('{"hosts":[]}')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  context.after(() => server.close())
+  const { port } = server.address() as { port: number }
+  const connect = async (): Promise<void> => {
+    const client = await NacosClient.open({
+      server: `http://127.0.0.1:${port}/nacos`,
+      tls: undefined,
+      credentials: { username: 'nacos', password: 'nacos' },
+      connections: 2,
+      signal: new AbortController().signal,
+      onAnswer: () => undefined,
+    })
+    assert.deepEqual(await client.instances(name), [])
+    assert.equal(await client.token(), undefined)
+    client.close()
+  }
+  await connect()
+  login = { status: 200, body: '{"accessToken":"","tokenTtl":18000}' }
+  await connect()
+  assert.deepEqual(new Set(tokens), new Set([undefined]))
+  login = { status: 403, body: '{}' }
+  open = false
+  await assert.rejects(connect(), /user or password is wrong/)
+})

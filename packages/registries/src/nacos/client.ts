@@ -89,8 +89,7 @@ export class NacosClient {
 
   async #get(path: string): Promise<HttpAnswer> {
     const answer = await this.#send({ path, token: await this.token() })
-    const refused = answer.status === 401 || answer.status === 403
-    if (!refused) return answer
+    if (!isRefused(answer)) return answer
     if (this.#options.credentials === undefined) throw new Error('a user is needed: set username and password')
     // The server was started anew, or does not like the token any more for another reason.
     await this.#authenticate()
@@ -124,17 +123,47 @@ export class NacosClient {
   }
 
   async #requestToken(credentials: { username: string; password: string }): Promise<void> {
+    try {
+      await this.#logIn(credentials)
+    } catch (error) {
+      // Where nobody has to log in, nobody can: Nacos 2.2 refuses even the right password then.
+      if (!(error instanceof Refusal) || !(await this.#isOpen())) throw error
+      this.#token = undefined
+    }
+  }
+
+  /** Whether instances may be read without a token. */
+  async #isOpen(): Promise<boolean> {
+    const name = { namespace: '', group: 'DEFAULT_GROUP', service: 'aeraki' }
+    const { status } = await this.#send({ path: this.#dialect.instances(name) })
+    // Nacos 3 has no such service.
+    return status === 200 || status === 404
+  }
+
+  async #logIn(credentials: { username: string; password: string }): Promise<void> {
     const path = this.#dialect.login
-    const refusal = new Error('the user or password is wrong')
+    const refusal = new Refusal('the user or password is wrong')
     const answer = await this.#send({ path, form: new URLSearchParams(credentials) }).catch((error: unknown) => {
       // Nacos 2.2 answers with a status that is none in HTTP.
       const code = error instanceof Error && 'code' in error ? error.code : undefined
       throw code === 'HPE_INVALID_STATUS' ? refusal : error
     })
-    if (answer.status === 401 || answer.status === 403) throw refusal
+    if (isRefused(answer)) throw refusal
     const body = jsonOf(answer, path) as { accessToken?: unknown; tokenTtl?: unknown }
     if (typeof body.accessToken !== 'string') throw new Error(`${path} answers without a token`)
+    // Some servers where nobody has to log in answer so.
+    if (body.accessToken === '') {
+      this.#token = undefined
+      return
+    }
     const seconds = typeof body.tokenTtl === 'number' ? body.tokenTtl : 3600
     this.#token = { text: body.accessToken, renewAt: performance.now() + seconds * 800 }
   }
+}
+
+/** Of a user and password. */
+class Refusal extends Error {}
+
+function isRefused({ status }: HttpAnswer): boolean {
+  return status === 401 || status === 403
 }

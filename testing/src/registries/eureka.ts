@@ -19,6 +19,8 @@ export interface EurekaApplicationOptions {
   /** URLs of servers. */
   readonly servers: readonly string[]
   readonly metadata?: Readonly<Record<string, string>>
+  /** Registered in place of its own HTTP port, on 127.0.0.1: what another process serves. */
+  readonly registeredPort?: number
 }
 
 /** Not started yet. It answers with what is so now, and instances that do not renew are gone after some seconds. */
@@ -61,6 +63,7 @@ export async function eurekaApplication(options: EurekaApplicationOptions): Prom
     'eureka.client.jersey.enabled': false,
     'eureka.instance.prefer-ip-address': true,
     'eureka.instance.ip-address': '127.0.0.1',
+    ...(options.registeredPort === undefined ? {} : { 'eureka.instance.non-secure-port': options.registeredPort }),
     ...Object.fromEntries(
       Object.entries(options.metadata ?? {}).map(([key, value]) => [`eureka.instance.metadata-map.${key}`, value]),
     ),

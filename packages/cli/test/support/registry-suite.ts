@@ -32,11 +32,19 @@ export interface RegistryServer {
   readonly settings: object
   /** As Dubbo's providers are told where it is, such as `zookeeper://127.0.0.1:2181`. */
   readonly url: string
+  /** For a registry that Dubbo does not know: registers a provider of `host` that listens on 127.0.0.1 alone. */
+  register?(provider: StandInRegistration): Promise<{ stop(): Promise<void> }>
   /** Again after `stop`: then with the data that it had. */
   start(): Promise<void>
   /** Ends it at once. */
   stop(): Promise<void>
   close(): Promise<void>
+}
+
+export interface StandInRegistration {
+  readonly host: string
+  readonly port: number
+  readonly parameters: Readonly<Record<string, string>>
 }
 
 const host = 'org.apache.dubbo.samples.basic.api.demoservice'
@@ -90,6 +98,16 @@ export function registrySuite(registry: RegistryUnderTest): void {
         aeraki_meta_app_version: version,
         aeraki_meta_locality: locality,
       }
+      if (server.register !== undefined) {
+        const provider = await startDubboProvider('java', { port: await freePort(), name })
+        const { port: providerPort } = provider
+        const registration = await server.register({ host, port: providerPort, parameters })
+        const end = async (how: 'stop' | 'kill'): Promise<void> => {
+          await Promise.all([registration.stop(), provider[how]()])
+        }
+        running.set(name, { port: providerPort, stop: () => end('stop'), kill: () => end('kill') })
+        return
+      }
       const provider = await startDubboProvider('java', {
         port: await freePort(),
         name,
@@ -121,7 +139,7 @@ export function registrySuite(registry: RegistryUnderTest): void {
       const service = await mesh.service(host)
       const address = service?.addresses[0]?.address
       assert.ok(address !== undefined)
-      assert.equal(service?.endpoints[0]?.address, callableAddress())
+      assert.equal(service?.endpoints[0]?.address, server.register === undefined ? callableAddress() : '127.0.0.1')
       consumer = await startDubboConsumer('java', { address: `${host}:${port}`, hosts: { [host]: address } })
       assert.deepEqual(answers(await call(50)), { a: 50 })
     })

@@ -31,6 +31,8 @@ export async function eurekaServer({ user }: EurekaOptions = {}): Promise<Eureka
     'eureka.client.register-with-eureka': false,
     'eureka.client.fetch-registry': false,
     'eureka.server.use-read-only-response-cache': false,
+    // An answer that is being put together while something changes is kept, with the old hash, for 180 s otherwise.
+    'eureka.server.response-cache-auto-expiration-in-seconds': 1,
     'eureka.server.eviction-interval-timer-in-ms': 500,
     'eureka.server.enable-self-preservation': false,
     'eureka.server.wait-time-in-ms-when-sync-empty': 0,

@@ -61,7 +61,7 @@ export interface ProviderOptions {
   readonly version?: string
   /**
    * Java only: where it registers itself, such as `zookeeper://127.0.0.1:2181`; it then listens on all addresses. For
-   * `etcd3://` the peer `dubbo-etcd` is needed.
+   * `etcd3://` (interfaces) and `etcd://` (instances) the peer `dubbo-etcd` is needed.
    */
   readonly registry?: string
   /** Default all. */
@@ -107,7 +107,7 @@ const hostsFile = join(here, '../../dubbo-java/hosts')
 const loopbackName = 'mesh.test'
 
 export async function startDubboProvider(kind: 'java' | 'sofa', options: ProviderOptions): Promise<DubboProvider> {
-  const build = options.registry?.startsWith('etcd3:') === true ? 'dubbo-etcd' : 'dubbo-java'
+  const build = /^etcd3?:/.test(options.registry ?? '') ? 'dubbo-etcd' : 'dubbo-java'
   const command = kind === 'java' ? java('Provider', { build }) : node('sofa-provider.ts')
   const { parameters = {}, prefix = [], ...others } = options
   const pairs = Object.entries(parameters).map(([key, value]) => `${key}=${value}`)

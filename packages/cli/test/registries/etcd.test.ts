@@ -4,8 +4,8 @@ import { registrySuite } from '../support/registry-suite.ts'
 registrySuite({
   name: 'etcd',
   skip: needPeer('etcd').skip || needPeer('dubbo-etcd').skip,
-  // Dubbo's extension for etcd keeps no metadata of applications there, without which nobody can tell what an instance
-  // serves: where it registers both, its interfaces count.
+  // Dubbo's extension registers interfaces alone in what it calls etcd3, and instances in what it calls etcd, without their
+  // metadata: nobody can tell what they serve.
   modes: ['interface', 'interface', 'all'],
   async create() {
     const server = await etcdServer()

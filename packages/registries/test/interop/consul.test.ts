@@ -2,13 +2,21 @@
 import assert from 'node:assert/strict'
 import { createServer, type Server } from 'node:http'
 import { after, before, test } from 'node:test'
-import { type ConsulAgent, consulAgent, makeCertificates, needPeer } from '@aeraki/testing'
+import {
+  type ConsulAgent,
+  consulAgent,
+  freePort,
+  makeCertificates,
+  needPeer,
+  startDubboProvider,
+} from '@aeraki/testing'
 import { consul } from '../../src/consul/registry.ts'
 import type { ConsulSettings } from '../../src/consul/settings.ts'
 import { startBridge } from '../support/bridge.ts'
 import { Recorder } from '../support/recorder.ts'
 
 const skip = needPeer('consul').skip || needPeer('openssl').skip
+const javaSkip = needPeer('dubbo-java').skip || needPeer('java').skip
 
 function watch(context: { after(hook: () => Promise<void>): void }, settings: ConsulSettings): Recorder {
   const recorder = new Recorder()
@@ -156,6 +164,24 @@ test('Consul', { skip }, async (suite) => {
     await recorder.until(({ lastState }) => lastState === 'disconnected')
     assert.equal(recorder.endpoints.length, 1, 'what was known stays')
   })
+
+  await suite.test(
+    "an application of Dubbo's that registers nothing else is told",
+    { skip: javaSkip },
+    async (context) => {
+      const recorder = watch(context, { address: agent.url })
+      const provider = await startDubboProvider('java', {
+        port: await freePort(),
+        registry: agent.url.replace('http:', 'consul:'),
+        registerMode: 'instance',
+        application: 'lonely',
+      })
+      context.after(() => provider.stop())
+      await recorder.until(({ rejections }) => rejections.length === 1)
+      assert.equal(recorder.rejections[0]?.code, 'REGISTRATION_NO_METADATA')
+      assert.deepEqual(recorder.endpoints, [])
+    },
+  )
 
   await suite.test('TLS with a certificate of our own', async (context) => {
     const certificates = makeCertificates()

@@ -1,4 +1,7 @@
-/** Against real etcd servers, with keys as Dubbo writes them, written by etcd's own client. */
+/**
+ * Against real etcd servers, with keys as Dubbo writes them, written by etcd's own client. Dubbo's own writing is tried
+ * end to end, in packages/cli/test/registries.
+ */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import {
@@ -7,14 +10,19 @@ import {
   etcdctl,
   type EtcdServer,
   etcdServer,
+  freePort,
   makeCertificates,
   needPeer,
+  startDubboProvider,
+  startRelay,
 } from '@aeraki/testing'
 import { etcd } from '../../src/etcd/registry.ts'
 import type { EtcdSettings } from '../../src/etcd/settings.ts'
 import { Recorder } from '../support/recorder.ts'
 
 const skip = needPeer('etcd').skip || needPeer('etcdctl').skip || needPeer('openssl').skip
+
+const javaSkip = needPeer('dubbo-etcd').skip || needPeer('java').skip
 
 /** An application's metadata with one service. */
 function services(name: string, port: number): string {
@@ -190,6 +198,32 @@ test('etcd', { skip }, async (suite) => {
     await recorder.until(({ endpoints }) => endpoints.join() === 'org.demo.other 10.0.0.2:1')
   })
 
+  await suite.test('what was compacted away before it could be watched is read again', async (context) => {
+    const own = await etcdServer()
+    const relay = await startRelay(own.port)
+    context.after(async () => {
+      await relay.close()
+      await own.close()
+    })
+    await own.start()
+    const address = `127.0.0.1:${relay.port}`
+    await etcdctl(own.address, ['put', providerKey('org.demo.Api', '10.0.0.1:1'), '-'])
+    // What is read is on its way for so long that meanwhile its revision goes.
+    relay.delay(1000)
+    const watched = watch(context, { servers: [address], read: ['interfaces'] })
+    const paged = watch(context, { servers: [address] })
+    for (const recorder of [watched, paged]) await recorder.until(({ lastState }) => lastState === 'connected')
+    assert.equal(watched.syncs + paged.syncs, 0)
+    const written = await etcdctl(own.address, ['put', '-w=json', providerKey('org.demo.Api', '10.0.0.2:1'), '-'])
+    await etcdctl(own.address, ['put', providerKey('org.demo.Api', '10.0.0.3:1'), '-'])
+    await etcdctl(own.address, ['compact', String(JSON.parse(written).header.revision + 1)])
+    assert.equal(watched.syncs + paged.syncs, 0, 'in time')
+    relay.delay(0)
+    for (const recorder of [watched, paged]) await recorder.until(({ endpoints }) => endpoints.length === 3)
+    assert.equal(watched.syncs, 2, 'over the same connection')
+    assert.ok(watched.states.every(({ kind }) => kind !== 'disconnected'))
+  })
+
   await suite.test('a user logs in, and again when the token is old', async (context) => {
     const own = await etcdServer({ flags: ['--auth-token-ttl=2'] })
     context.after(() => own.close())
@@ -257,4 +291,42 @@ test('etcd', { skip }, async (suite) => {
     await recorder.until(({ endpoints }) => endpoints.length === 2)
     assert.equal(recorder.lastState, 'connected')
   })
+
+  await suite.test('a member that has lost its cluster is given up, and what it said stays', async (context) => {
+    const members = await etcdCluster()
+    context.after(async () => {
+      for (const member of members) await member.close()
+    })
+    await Promise.all(members.map((member) => member.start()))
+    const [own, ...others] = members
+    assert.ok(own !== undefined)
+    await etcdctl(own.address, ['put', providerKey('org.demo.Api', '10.0.0.1:1'), '-'])
+    const recorder = watch(context, { servers: [own.address] })
+    await recorder.until(({ endpoints }) => endpoints.length === 1)
+    for (const other of others) await other.stop()
+    await recorder.until(({ lastState }) => lastState === 'disconnected')
+    assert.equal(recorder.endpoints.length, 1)
+    for (const other of others) await other.start()
+    await etcdctl(own.address, ['put', providerKey('org.demo.Api', '10.0.0.2:1'), '-'])
+    await recorder.until(({ endpoints }) => endpoints.length === 2)
+  })
+
+  await suite.test(
+    "an application of Dubbo's that registers nothing else is told",
+    { skip: javaSkip },
+    async (context) => {
+      const recorder = watch(context, { servers: [server.address] })
+      const provider = await startDubboProvider('java', {
+        port: await freePort(),
+        registry: `etcd://${server.address}`,
+        registerMode: 'instance',
+        application: 'lonely',
+      })
+      context.after(() => provider.kill())
+      await recorder.until(({ rejections }) => rejections.length === 1)
+      assert.equal(recorder.rejections[0]?.code, 'REGISTRATION_NO_METADATA')
+      assert.match(recorder.rejections[0].provider, /^lonely /)
+      assert.deepEqual(recorder.endpoints, [])
+    },
+  )
 })

@@ -9,7 +9,7 @@ import org.apache.dubbo.config.RegistryConfig;
 /** Command-line options `--name value`, and what both ends configure alike. */
 final class Options {
   /** Registries of which Dubbo has no extension on Maven Central that keeps metadata there. */
-  private static final Set<String> WITHOUT_METADATA = Set.of("etcd3", "consul");
+  private static final Set<String> WITHOUT_METADATA = Set.of("etcd", "etcd3", "consul");
 
   private final String[] arguments;
 

@@ -2,7 +2,7 @@
 import { createServer } from 'node:net'
 
 export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, listen))
+  const servers = await Promise.all(Array.from({ length: count }, () => listen()))
   const ports = servers.map(({ port }) => port)
   await Promise.all(servers.map(({ close }) => close()))
   return ports
@@ -13,11 +13,22 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-async function listen(): Promise<{ port: number; close: () => Promise<void> }> {
+/** Whether a server could take it now. */
+export async function isFree(port: number): Promise<boolean> {
+  return await listen(port).then(
+    async ({ close }) => {
+      await close()
+      return true
+    },
+    () => false,
+  )
+}
+
+async function listen(wanted = 0): Promise<{ port: number; close: () => Promise<void> }> {
   const server = createServer()
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(0, '127.0.0.1', resolve)
+    server.listen(wanted, '127.0.0.1', resolve)
   })
   const address = server.address()
   return {

@@ -1,5 +1,6 @@
 /** A Nacos server, standalone (the peer `nacos`: testing/nacos says what of it is Alibaba's). */
-import { freePort } from '../ports.ts'
+import { readdirSync } from 'node:fs'
+import { freePort, isFree } from '../ports.ts'
 import { needPeer } from '../peers.ts'
 import { type ServerProcess, serverProcess } from './server.ts'
 
@@ -16,8 +17,7 @@ export interface NacosOptions {
 
 /** Not started yet. It also takes gRPC, on the port 1000 above. */
 export async function nacosServer({ tokenSeconds }: NacosOptions = {}): Promise<NacosServer> {
-  let port = await freePort()
-  while (port > 64_000) port = await freePort()
+  const port = await freePortOfNacos()
   const server = serverProcess({
     name: 'nacos',
     port,
@@ -46,7 +46,7 @@ export async function nacosServer({ tokenSeconds }: NacosOptions = {}): Promise<
         '-Xmx512m',
         ...Object.entries(properties).map(([key, value]) => `-D${key}=${value}`),
         '-cp',
-        `${needPeer('nacos').path}/lib/*`,
+        classPath(`${needPeer('nacos').path}/lib`),
         'io.aeraki.testing.nacos.Server',
       ]
     },
@@ -62,4 +62,19 @@ export async function nacosServer({ tokenSeconds }: NacosOptions = {}): Promise<
     }
   }
   return { ...server, start, port, url: `http://127.0.0.1:${port}` }
+}
+
+/** It also takes the ports 1000 and 1001 above, for gRPC, and 1000 below. */
+async function freePortOfNacos(): Promise<number> {
+  for (;;) {
+    const port = await freePort()
+    const others = [port - 1000, port + 1000, port + 1001].filter((other) => other > 1024 && other < 65_536)
+    if (others.length === 3 && (await Promise.all(others.map(isFree))).every(Boolean)) return port
+  }
+}
+
+/** Hessian is there in two editions, as in Nacos' own distribution: of Alibaba's only what Caucho's lacks is wanted. */
+function classPath(folder: string): string {
+  const caucho = readdirSync(folder).find((name) => name.startsWith('hessian-4.'))
+  return `${folder}/${caucho ?? ''}:${folder}/*`
 }

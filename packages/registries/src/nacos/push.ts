@@ -4,11 +4,12 @@
  *
  *     call    ServerCheckRequest -> ServerCheckResponse
  *     stream  -> ConnectionSetupRequest, <- SetupAckRequest (from 2.4 on) -> SetupAckResponse
- *     call    SubscribeServiceRequest -> SubscribeServiceResponse
- *     stream  <- NotifySubscriberRequest -> NotifySubscriberResponse, and so for ClientDetectionRequest
+ *     call    SubscribeServiceRequest -> SubscribeServiceResponse { serviceInfo }
+ *     stream  <- NotifySubscriberRequest { serviceInfo } -> NotifySubscriberResponse, and so for ClientDetectionRequest
  *     call    HealthCheckRequest -> HealthCheckResponse, now and then
  *
- * What is pushed is only taken for the news that a service has changed; what it has become is read over HTTP.
+ * A serviceInfo { name, groupName, hosts: [...] } has all instances of its service, as they are read over HTTP. Whoever
+ * subscribes is also pushed the service once, half a second later.
  */
 import { create } from '@bufbuild/protobuf'
 import { type Client, createClient } from '@connectrpc/connect'
@@ -23,13 +24,14 @@ export interface PushOptions {
   readonly address: string
   readonly tls: TlsOptions | undefined
   readonly token: () => Promise<string | undefined>
-  readonly onChange: (name: ServiceName) => void
+  /** With all instances that the service has now. */
+  readonly onChange: (name: ServiceName, instances: readonly unknown[]) => void
   readonly signal: AbortSignal
 }
 
 export interface Push {
-  /** From now on its changes are told. */
-  subscribe(name: ServiceName): Promise<void>
+  /** From now on its changes are told. Resolves with its instances, undefined where the server does not say. */
+  subscribe(name: ServiceName): Promise<readonly unknown[] | undefined>
   unsubscribe(name: ServiceName): Promise<void>
   /** Resolves with why, when nothing is pushed any more. */
   readonly ended: Promise<Error>
@@ -70,6 +72,7 @@ class PushSession implements Push {
     this.ended = new Promise((resolve) => {
       this.#end = (reason) => {
         this.#ending.abort()
+        this.#wake()
         connection.close()
         resolve(reason)
       }
@@ -102,15 +105,20 @@ class PushSession implements Push {
     void this.ended.then(() => clearInterval(timer))
   }
 
-  async subscribe(name: ServiceName): Promise<void> {
-    await this.#subscription(name, true)
+  async subscribe(name: ServiceName): Promise<readonly unknown[] | undefined> {
+    const { serviceInfo } = await this.#subscription(name, true)
+    const hosts = isRecord(serviceInfo) ? serviceInfo['hosts'] : undefined
+    return Array.isArray(hosts) ? hosts : undefined
   }
 
   async unsubscribe(name: ServiceName): Promise<void> {
     await this.#subscription(name, false)
   }
 
-  async #subscription({ namespace, group, service }: ServiceName, subscribe: boolean): Promise<void> {
+  async #subscription(
+    { namespace, group, service }: ServiceName,
+    subscribe: boolean,
+  ): Promise<Record<string, unknown>> {
     const body = {
       module: 'naming',
       namespace: namespace || 'public',
@@ -119,10 +127,10 @@ class PushSession implements Push {
       clusters: '',
       subscribe,
     }
-    await this.#call('SubscribeServiceRequest', body)
+    return await this.#call('SubscribeServiceRequest', body)
   }
 
-  async #call(type: string, body: object): Promise<unknown> {
+  async #call(type: string, body: object): Promise<Record<string, unknown>> {
     const token = await this.#options.token()
     const headers = token === undefined ? {} : { accessToken: token }
     const request = payload(type, { headers: {}, requestId: String((this.#ids += 1)), ...body }, headers)
@@ -147,19 +155,18 @@ class PushSession implements Push {
     const type = message.metadata?.type ?? ''
     const body = bodyOf(message)
     const requestId = body['requestId']
-    if (type === 'NotifySubscriberRequest') {
-      const info = body['serviceInfo']
-      const [namespace, group, service] = isRecord(info)
-        ? [body['namespace'], info['groupName'], info['name']]
-        : [undefined, undefined, undefined]
-      if (typeof group === 'string' && typeof service === 'string') {
-        const id = typeof namespace === 'string' && namespace !== 'public' ? namespace : ''
-        // Some servers write the group before the name.
-        this.#options.onChange({ namespace: id, group, service: service.replace(/^.*@@/, '') })
-      }
-    }
+    if (type === 'NotifySubscriberRequest') this.#pushed(body['namespace'], body['serviceInfo'])
     if (type === 'ConnectResetRequest') this.#end(new Error('the server asks us to leave'))
     else if (type.endsWith('Request')) this.#post(type.replace(/Request$/, 'Response'), { requestId, resultCode: 200 })
+  }
+
+  #pushed(namespace: unknown, info: unknown): void {
+    if (!isRecord(info)) return
+    const { groupName: group, name, hosts } = info
+    if (typeof group !== 'string' || typeof name !== 'string' || !Array.isArray(hosts)) return
+    const id = typeof namespace === 'string' && namespace !== 'public' ? namespace : ''
+    // Some servers write the group before the name.
+    this.#options.onChange({ namespace: id, group, service: name.replace(/^.*@@/, '') }, hosts)
   }
 
   #post(type: string, body: object): void {
@@ -176,8 +183,6 @@ class PushSession implements Push {
       }
       await new Promise<void>((resolve) => {
         this.#wake = resolve
-        this.#ending.signal.addEventListener('abort', () => resolve(), { once: true })
-        if (this.#outbox.length > 0 || this.#ending.signal.aborted) resolve()
       })
     }
   }

@@ -97,6 +97,23 @@ test('Nacos', { skip }, async (suite) => {
     await whole.until(({ units }) => units.size === 0)
   })
 
+  await suite.test('what changes is pushed, and nothing is read for it', async (context) => {
+    await register('pushed', '10.0.0.1')
+    const recorder = watchHere(context, { refresh: '1h' })
+    const has = async (...hosts: readonly string[]): Promise<void> => {
+      const wanted = hosts.map((host) => `pushed ${host}:8080`).join()
+      await recorder.until(({ endpoints }) => endpoints.join() === wanted)
+    }
+    await has('10.0.0.1')
+    await register('pushed', '10.0.0.2', { metadata: { lane: 'blue' } })
+    await has('10.0.0.1', '10.0.0.2')
+    assert.deepEqual(recorder.registrations.find(({ address }) => address === '10.0.0.2')?.labels, { lane: 'blue' })
+    await deregister('pushed', '10.0.0.1')
+    await has('10.0.0.2')
+    await deregister('pushed', '10.0.0.2')
+    await has()
+  })
+
   await suite.test('where nothing can be pushed, everything is read again and again', async (context) => {
     const relay = await startRelay(server.port)
     context.after(() => relay.close())

@@ -39,6 +39,7 @@ export {
 } from './mongo/server.ts'
 export { createNetworkNamespace, link, type NetworkNamespace } from './network/namespace.ts'
 export { startRelay, type Relay } from './relay.ts'
+export { startTlsFront, type TlsFront } from './tls-front.ts'
 export { freePort, freePorts } from './ports.ts'
 export { startRedisCluster, type RedisCluster, type RedisClusterOptions } from './redis/cluster.ts'
 export { startRedisServer, type RedisServer, type RedisServerOptions } from './redis/server.ts'
@@ -68,4 +69,4 @@ export {
   type EurekaServer,
   eurekaServer,
 } from './registries/eureka.ts'
-export { type NacosOptions, type NacosServer, nacosServer } from './registries/nacos.ts'
+export { freeNacosPort, type NacosOptions, type NacosServer, nacosServer } from './registries/nacos.ts'

@@ -1,4 +1,7 @@
-/** Of Nacos' two HTTP interfaces, and of its services. That of version 3 is known from its documentation alone. */
+/**
+ * Of Nacos' two HTTP interfaces, and of its services. That of version 3 is known from its documentation, and from what
+ * Alibaba's nacos-maintainer-client 3.1 asks such a server: the same paths and parameters but for configurations.
+ */
 import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage } from 'node:http'
 import { test } from 'node:test'
@@ -80,6 +83,7 @@ test('the interface of version 3 is used where the server has it, with its token
     if (url.pathname === '/nacos/v3/admin/core/namespace/list') {
       return send({ code: 0, message: 'success', data: [{ namespace: 'public' }] })
     }
+    if (url.searchParams.get('namespaceId') !== 'public') return send({ code: 10_000, message: 'no namespace' }, 400)
     if (url.pathname === '/nacos/v3/admin/ns/service/list') {
       const page = Number(url.searchParams.get('pageNo'))
       const items = Array.from({ length: page < 3 ? 500 : 1 }, (_, index) => ({

@@ -17,7 +17,7 @@ export interface NacosOptions {
 
 /** Not started yet. It also takes gRPC, on the port 1000 above. */
 export async function nacosServer({ tokenSeconds }: NacosOptions = {}): Promise<NacosServer> {
-  const port = await freePortOfNacos()
+  const port = await freeNacosPort()
   const server = serverProcess({
     name: 'nacos',
     port,
@@ -64,8 +64,8 @@ export async function nacosServer({ tokenSeconds }: NacosOptions = {}): Promise<
   return { ...server, start, port, url: `http://127.0.0.1:${port}` }
 }
 
-/** It also takes the ports 1000 and 1001 above, for gRPC, and 1000 below. */
-async function freePortOfNacos(): Promise<number> {
+/** Nacos also takes the ports 1000 and 1001 above, for gRPC, and 1000 below. */
+export async function freeNacosPort(): Promise<number> {
   for (;;) {
     const port = await freePort()
     const others = [port - 1000, port + 1000, port + 1001].filter((other) => other > 1024 && other < 65_536)

@@ -56,10 +56,16 @@ export const v1: Dialect = {
 export const v3: Dialect = {
   login: '/v3/auth/user/login',
   namespaces: '/v3/admin/core/namespace/list',
-  services: (namespaceId, pageNo) => pathOf('/v3/admin/ns/service/list', { namespaceId, pageNo, pageSize }),
+  services: (namespace, pageNo) =>
+    pathOf('/v3/admin/ns/service/list', { namespaceId: namespace || 'public', pageNo, pageSize }),
   instances: ({ namespace, group, service }) =>
-    pathOf('/v3/admin/ns/instance/list', { namespaceId: namespace, groupName: group, serviceName: service }),
-  config: (namespaceId, groupName, dataId) => pathOf('/v3/client/cs/config', { namespaceId, groupName, dataId }),
+    pathOf('/v3/admin/ns/instance/list', {
+      namespaceId: namespace || 'public',
+      groupName: group,
+      serviceName: service,
+    }),
+  config: (namespace, groupName, dataId) =>
+    pathOf('/v3/client/cs/config', { namespaceId: namespace || 'public', groupName, dataId }),
   readNamespaces: (answer) => namespacesOf(dataOf(answer)),
   readServices(answer) {
     const data = dataOf(answer)

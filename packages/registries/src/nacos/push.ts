@@ -41,6 +41,8 @@ export interface Push {
 const healthInterval = 5000
 const timeoutMs = 10_000
 
+const [encoder, decoder] = [new TextEncoder(), new TextDecoder()]
+
 /** Rejects with an Error for people where the server does not push. */
 export async function openPush(options: PushOptions): Promise<Push> {
   const connection = await openGrpc(options.address, options.tls, options.signal)
@@ -191,12 +193,12 @@ class PushSession implements Push {
 function payload(type: string, body: object, headers: Record<string, string>): Payload {
   return create(PayloadSchema, {
     metadata: { type, headers, clientIp: '127.0.0.1' },
-    body: { value: new TextEncoder().encode(JSON.stringify(body)) },
+    body: { value: encoder.encode(JSON.stringify(body)) },
   })
 }
 
 function bodyOf(message: Payload): Record<string, unknown> {
-  const parsed: unknown = JSON.parse(new TextDecoder().decode(message.body?.value) || '{}')
+  const parsed: unknown = JSON.parse(decoder.decode(message.body?.value) || '{}')
   return isRecord(parsed) ? parsed : {}
 }
 

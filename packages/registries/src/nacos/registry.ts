@@ -100,7 +100,7 @@ class NacosRegistry implements Registry {
         try {
           const push = await openPush({
             address: `${url.hostname}:${port}`,
-            tls: loadTls(this.#settings.tls),
+            tls: url.protocol === 'https:' ? loadTls(this.#settings.tls ?? {}) : undefined,
             token: () => client.token(),
             onChange: (name, instances) => reading.changed(name, instances),
             signal,

@@ -4,7 +4,17 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { freePort, type NacosServer, nacosServer, needPeer, startDubboProvider, startRelay } from '@aeraki/testing'
+import {
+  freeNacosPort,
+  freePort,
+  makeCertificates,
+  type NacosServer,
+  nacosServer,
+  needPeer,
+  startDubboProvider,
+  startRelay,
+  startTlsFront,
+} from '@aeraki/testing'
 import { nacos } from '../../src/nacos/registry.ts'
 import type { NacosSettings } from '../../src/nacos/settings.ts'
 import { Recorder } from '../support/recorder.ts'
@@ -112,6 +122,36 @@ test('Nacos', { skip }, async (suite) => {
     await has('10.0.0.2')
     await deregister('pushed', '10.0.0.2')
     await has()
+  })
+
+  await suite.test('is read over TLS, and pushes over it', async (context) => {
+    const certificates = makeCertificates()
+    context.after(() => certificates.remove())
+    const { ca, client } = certificates
+    const port = await freeNacosPort()
+    const front = { port, targetPort: server.port, certificates, protocol: 'http/1.1' } as const
+    const http = await startTlsFront(front)
+    context.after(() => http.close())
+    const push = await startTlsFront({
+      ...front,
+      port: port + 1000,
+      targetPort: server.port + 1000,
+      protocol: 'h2',
+    })
+    context.after(() => push.close())
+    const servers = [`https://127.0.0.1:${port}`]
+    await register('secret', '10.0.0.1')
+    const recorder = watchHere(context, { servers, tls: { ca, ...client }, refresh: '1h' })
+    await recorder.until(({ endpoints }) => endpoints.join() === 'secret 10.0.0.1:8080')
+    await register('secret', '10.0.0.2')
+    await recorder.until(({ endpoints }) => endpoints.length === 2)
+    assert.ok(http.taken > 0 && push.taken > 0)
+    const distrustful = watchHere(context, { servers, tls: client })
+    await distrustful.until(({ lastState }) => lastState === 'disconnected')
+    assert.match(distrustful.reason, /certificate/)
+    const stranger = watchHere(context, { servers, tls: { ca } })
+    await stranger.until(({ lastState }) => lastState === 'disconnected')
+    for (const ip of ['10.0.0.1', '10.0.0.2']) await deregister('secret', ip)
   })
 
   await suite.test('where nothing can be pushed, everything is read again and again', async (context) => {

@@ -63,6 +63,13 @@ test('both interfaces say what there is', () => {
   assert.deepEqual(v3.readInstances({ code: 0, data: [1] }), [1])
   assert.deepEqual(v1.readNamespaces({ data: [{ namespace: '' }, { namespace: 'dev' }] }), ['', 'dev'])
   assert.deepEqual(v3.readNamespaces({ code: 0, data: [{ namespace: 'public' }, { namespace: 'dev' }] }), ['', 'dev'])
+  const page = { totalCount: 2, pageItems: [{ dataId: 'I', content: 'a,b' }, { dataId: 'J' }, 'x'] }
+  const configs = [
+    { dataId: 'I', content: 'a,b' },
+    { dataId: 'J', content: undefined },
+  ]
+  assert.deepEqual(v1.readConfigs(page), { total: 2, configs })
+  assert.deepEqual(v3.readConfigs({ code: 0, data: page }), { total: 2, configs })
   assert.equal(v3.readConfig('{"code":0,"data":{"content":"text"}}'), 'text')
   assert.throws(() => v3.readInstances({ code: 20004, message: 'no such service' }), /20004: no such service/)
   assert.throws(() => v1.readServices({}), /no list/)

@@ -77,6 +77,18 @@ export class NacosClient {
     return this.#dialect.readConfig(answer.text)
   }
 
+  /** Names and contents of all configurations of a group. */
+  async *configs(namespace: string, group: string): AsyncGenerator<readonly [dataId: string, content: string]> {
+    for (let page = 1; ; page += 1) {
+      const path = this.#dialect.configs(namespace, group, page)
+      const { total, configs } = this.#dialect.readConfigs(jsonOf(await this.#get(path), path))
+      for (const { dataId, content } of configs) {
+        yield [dataId, content ?? (await this.config(namespace, group, dataId)) ?? '']
+      }
+      if (configs.length === 0 || page * pageSize >= total) return
+    }
+  }
+
   /** Undefined where nobody has to log in. */
   async token(): Promise<string | undefined> {
     if (this.#token !== undefined && performance.now() > this.#token.renewAt) await this.#authenticate()

@@ -17,6 +17,12 @@ export interface ServicePage {
   readonly services: readonly { readonly group: string; readonly service: string }[]
 }
 
+export interface ConfigPage {
+  readonly total: number
+  /** Some servers list them without what they hold. */
+  readonly configs: readonly { readonly dataId: string; readonly content: string | undefined }[]
+}
+
 /** Paths to ask, below the context path, and what their answers mean. */
 export interface Dialect {
   readonly login: string
@@ -25,10 +31,13 @@ export interface Dialect {
   services(namespace: string, page: number): string
   instances(name: ServiceName): string
   config(namespace: string, group: string, dataId: string): string
+  /** One page of a group. */
+  configs(namespace: string, group: string, page: number): string
   readNamespaces(answer: unknown): string[]
   /** @throws Error for people where it is nothing of the kind, like the next one */
   readServices(answer: unknown): ServicePage
   readInstances(answer: unknown): unknown[]
+  readConfigs(answer: unknown): ConfigPage
   /** @param text of the whole answer */
   readConfig(text: string): string | undefined
 }
@@ -44,12 +53,15 @@ export const v1: Dialect = {
   instances: ({ namespace, group, service }) =>
     pathOf('/v1/ns/instance/list', { namespaceId: namespace, groupName: group, serviceName: service }),
   config: (tenant, group, dataId) => pathOf('/v1/cs/configs', { tenant, group, dataId }),
+  configs: (tenant, group, pageNo) =>
+    pathOf('/v1/cs/configs', { search: 'accurate', tenant, group, dataId: '', pageNo, pageSize }),
   readNamespaces: (answer) => namespacesOf(fieldOf(answer, 'data')),
   readServices: (answer) => ({
     total: Number(fieldOf(answer, 'count')),
     services: servicesOf(fieldOf(answer, 'serviceList')),
   }),
   readInstances: (answer) => listOf(fieldOf(answer, 'hosts'), 'hosts'),
+  readConfigs: configsOf,
   readConfig: (text) => text,
 }
 
@@ -66,12 +78,22 @@ export const v3: Dialect = {
     }),
   config: (namespace, groupName, dataId) =>
     pathOf('/v3/client/cs/config', { namespaceId: namespace || 'public', groupName, dataId }),
+  configs: (namespace, groupName, pageNo) =>
+    pathOf('/v3/admin/cs/config/list', {
+      search: 'accurate',
+      namespaceId: namespace || 'public',
+      groupName,
+      dataId: '',
+      pageNo,
+      pageSize,
+    }),
   readNamespaces: (answer) => namespacesOf(dataOf(answer)),
   readServices(answer) {
     const data = dataOf(answer)
     return { total: Number(fieldOf(data, 'totalCount')), services: servicesOf(fieldOf(data, 'pageItems')) }
   },
   readInstances: (answer) => listOf(dataOf(answer), 'data'),
+  readConfigs: (answer) => configsOf(dataOf(answer)),
   readConfig(text) {
     const content = fieldOf(dataOf(JSON.parse(text)), 'content')
     return typeof content === 'string' ? content : undefined
@@ -102,6 +124,14 @@ function servicesOf(list: unknown): { group: string; service: string }[] {
     const [service, group] = [fieldOf(each, 'name'), fieldOf(each, 'groupName')]
     return typeof service === 'string' ? [{ service, group: typeof group === 'string' ? group : 'DEFAULT_GROUP' }] : []
   })
+}
+
+function configsOf(page: unknown): ConfigPage {
+  const configs = listOf(fieldOf(page, 'pageItems'), 'configurations').flatMap((each) => {
+    const [dataId, content] = [fieldOf(each, 'dataId'), fieldOf(each, 'content')]
+    return typeof dataId === 'string' ? [{ dataId, content: typeof content === 'string' ? content : undefined }] : []
+  })
+  return { total: Number(fieldOf(page, 'totalCount')), configs }
 }
 
 function listOf(value: unknown, what: string): unknown[] {

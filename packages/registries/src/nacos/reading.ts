@@ -10,6 +10,7 @@ import { reasonOf } from '../util/session.ts'
 import { createWorkQueue } from '../util/work-queue.ts'
 import type { NacosClient } from './client.ts'
 import type { ServiceName } from './dialect.ts'
+import { Mapping } from './mapping.ts'
 import type { Push } from './push.ts'
 import { readService, revisionsOf } from './services.ts'
 
@@ -42,6 +43,7 @@ export class Reading {
   readonly #sink: RegistrySink
   readonly #signal: AbortSignal
   readonly #fail: (reason: unknown) => void
+  readonly #mapping: Mapping
   readonly #services = new Map<string, Service>()
   #push: Push | undefined
   /** A server that takes subscriptions is only relied on once it has pushed something. */
@@ -51,6 +53,7 @@ export class Reading {
 
   constructor(client: NacosClient, sink: RegistrySink, signal: AbortSignal) {
     this.#client = client
+    this.#mapping = new Mapping(client)
     this.#sink = sink
     this.#signal = signal
     const { promise, reject } = Promise.withResolvers<never>()
@@ -69,6 +72,7 @@ export class Reading {
       push?.unsubscribe(name).catch(() => undefined)
       this.#sink.unit(key, { registrations: [], rejections: [] })
     }
+    this.#mapping.forget()
     this.#round += 1
     let turn = this.#round
     for (const [key, name] of present) {
@@ -110,10 +114,13 @@ export class Reading {
       if (digest === service.told) return
       const wanted = revisionsOf(service.name, instances)
       const revisions = await this.#revisions(service, wanted)
+      const complete = revisions.size === wanted.size
+      const { namespace, service: application } = service.name
+      const mapped = complete ? [] : await this.#mapping.of(namespace, application)
       if (this.#services.get(key) !== service || this.#signal.aborted) return
       service.revisions = revisions
-      service.told = revisions.size === wanted.size ? digest : undefined
-      this.#sink.unit(key, readService(service.name, instances, revisions))
+      service.told = complete ? digest : undefined
+      this.#sink.unit(key, readService(service.name, instances, revisions, mapped))
     } catch (error) {
       this.#fail(error)
     }

@@ -38,9 +38,15 @@ export function revisionsOf(name: ServiceName, instances: readonly unknown[]): S
   )
 }
 
-export function readService(name: ServiceName, instances: readonly unknown[], revisions: Revisions): UnitContents {
+/** @param mapped interfaces that the mapping says the application has: for revisions that nobody knows */
+export function readService(
+  name: ServiceName,
+  instances: readonly unknown[],
+  revisions: Revisions,
+  mapped: readonly string[] = [],
+): UnitContents {
   const all = instances.map((instance): UnitContents => {
-    if (isRecord(instance)) return readInstance(name, instance, revisions)
+    if (isRecord(instance)) return readInstance(name, instance, revisions, mapped)
     return collect([rejected(name.service, 'REGISTRATION_MALFORMED', 'an instance that is no JSON object')])
   })
   return {
@@ -49,13 +55,18 @@ export function readService(name: ServiceName, instances: readonly unknown[], re
   }
 }
 
-function readInstance(name: ServiceName, instance: Record<string, unknown>, revisions: Revisions): UnitContents {
+function readInstance(
+  name: ServiceName,
+  instance: Record<string, unknown>,
+  revisions: Revisions,
+  mapped: readonly string[],
+): UnitContents {
   const application = asApplication(name, instance)
   const provider = `${name.service} ${application.id}`
   if (instance['enabled'] === false) return collect([rejected(provider, 'REGISTRATION_DISABLED', 'enabled is false')])
   const weight = weightOf(instance['weight'], 1)
   if (weight === 0) return collect([rejected(provider, 'REGISTRATION_DISABLED', 'its weight is 0')])
-  const contents = servicesOf(name, application, provider, revisions)
+  const contents = servicesOf(name, application, provider, revisions, mapped)
   const cluster = instance['clusterName']
   const labels =
     typeof cluster === 'string' && /^\w[\w.-]{0,61}\w$/.test(cluster) && cluster !== 'DEFAULT' ? { cluster } : {}
@@ -76,6 +87,7 @@ function servicesOf(
   instance: ApplicationInstance,
   provider: string,
   revisions: Revisions,
+  mapped: readonly string[],
 ): UnitContents {
   const { address, port, metadata: parameters } = instance
   const place: RegistryPlace = { registryGroup: name.group, registryNamespace: name.namespace }
@@ -104,7 +116,7 @@ function servicesOf(
   }
   const revision = revisions.get(revisionOf(instance) ?? '')
   if (typeof revision === 'string') return collect([rejected(provider, 'REGISTRATION_MALFORMED', revision)])
-  return registrationsOf(instance, revision, [], place)
+  return registrationsOf(instance, revision, mapped, place)
 }
 
 function isInterface({ service }: ServiceName): boolean {

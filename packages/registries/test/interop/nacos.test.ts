@@ -186,6 +186,13 @@ test('Nacos', { skip }, async (suite) => {
     assert.equal(recorder.registrations.find((each) => each.host === host)?.port.number, byInstance.port)
     await byInstance.stop()
     await recorder.until(({ endpoints }) => endpoints.length === 0)
+
+    // It keeps its metadata to itself: the mapping knows the interface, without its version.
+    const secretive = await startRegistered(server, 'instance', 'three', 'local')
+    context.after(() => secretive.stop())
+    const bare = 'org.apache.dubbo.samples.basic.api.demoservice'
+    await recorder.until(({ registrations }) => registrations.some((each) => each.host === bare))
+    assert.equal(recorder.registrations.find((each) => each.host === bare)?.port.number, secretive.port)
   })
 
   await suite.test('more services than a page holds', async (context) => {
@@ -225,11 +232,24 @@ test('Nacos', { skip }, async (suite) => {
 })
 
 /** Apache Dubbo, which brings Nacos' own client. */
-async function startRegistered(server: NacosServer, registerMode: 'interface' | 'instance', application: string) {
+async function startRegistered(
+  server: NacosServer,
+  registerMode: 'interface' | 'instance',
+  application: string,
+  metadataType: 'local' | 'remote' = 'remote',
+) {
   const port = await freePort()
   const registry = `nacos://127.0.0.1:${server.port}?username=nacos&password=nacos`
   const parameters = { lane: 'blue', aeraki_meta_app_namespace: 'shop' }
-  return await startDubboProvider('java', { port, registry, registerMode, application, parameters, version: '2.0.0' })
+  return await startDubboProvider('java', {
+    port,
+    registry,
+    registerMode,
+    metadataType,
+    application,
+    parameters,
+    version: '2.0.0',
+  })
 }
 
 /** It takes connections before it serves, and serves before it knows its users. */

@@ -42,6 +42,9 @@ const messages = [
   'istio/networking/v1alpha3',
 ]
 
+/** Annotations for other languages' generators, on every field: without them the proxy takes 9 MB less on Node, 1 MB on Bun. */
+const annotations = ['validate', 'udpa.annotations', 'xds.annotations.v3', 'envoy.annotations']
+
 function generateMessages(): void {
   const dependencies = join(root, 'node_modules/@grpc/grpc-js-xds/deps')
   const work = mkdtempSync(join(tmpdir(), 'aeraki-generate-'))
@@ -67,7 +70,11 @@ function generateMessages(): void {
     )
     writeFileSync(join(work, 'buf.gen.yaml'), JSON.stringify(generation(generated, { include_imports: true })))
     const paths = messages.flatMap((path) => ['--path', moduleOf(path, work)])
-    execFileSync(join(root, 'node_modules/.bin/buf'), ['generate', ...paths], { cwd: work, stdio: 'inherit' })
+    const without = annotations.flatMap((name) => ['--exclude-type', name])
+    execFileSync(join(root, 'node_modules/.bin/buf'), ['generate', ...paths, ...without], {
+      cwd: work,
+      stdio: 'inherit',
+    })
   } finally {
     rmSync(work, { recursive: true, force: true })
   }

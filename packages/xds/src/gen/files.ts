@@ -2,8 +2,6 @@
 import { file_aeraki_meta_protocol_proxy } from './aeraki/meta_protocol_proxy_pb.ts'
 import { file_aeraki_route } from './aeraki/route_pb.ts'
 import { file_aeraki_router } from './aeraki/router_pb.ts'
-import { file_envoy_annotations_deprecation } from './envoy/annotations/deprecation_pb.ts'
-import { file_envoy_annotations_resource } from './envoy/annotations/resource_pb.ts'
 import { file_envoy_config_accesslog_v3_accesslog } from './envoy/config/accesslog/v3/accesslog_pb.ts'
 import { file_envoy_config_bootstrap_v3_bootstrap } from './envoy/config/bootstrap/v3/bootstrap_pb.ts'
 import { file_envoy_config_cluster_v3_circuit_breaker } from './envoy/config/cluster/v3/circuit_breaker_pb.ts'
@@ -97,14 +95,7 @@ import { file_istio_networking_v1alpha3_gateway } from './istio/networking/v1alp
 import { file_istio_networking_v1alpha3_service_entry } from './istio/networking/v1alpha3/service_entry_pb.ts'
 import { file_istio_networking_v1alpha3_virtual_service } from './istio/networking/v1alpha3/virtual_service_pb.ts'
 import { file_istio_type_v1beta1_selector } from './istio/type/v1beta1/selector_pb.ts'
-import { file_udpa_annotations_migrate } from './udpa/annotations/migrate_pb.ts'
-import { file_udpa_annotations_security } from './udpa/annotations/security_pb.ts'
-import { file_udpa_annotations_sensitive } from './udpa/annotations/sensitive_pb.ts'
-import { file_udpa_annotations_status } from './udpa/annotations/status_pb.ts'
-import { file_udpa_annotations_versioning } from './udpa/annotations/versioning_pb.ts'
 import { file_udpa_type_v1_typed_struct } from './udpa/type/v1/typed_struct_pb.ts'
-import { file_validate_validate } from './validate/validate_pb.ts'
-import { file_xds_annotations_v3_status } from './xds/annotations/v3/status_pb.ts'
 import { file_xds_core_v3_authority } from './xds/core/v3/authority_pb.ts'
 import { file_xds_core_v3_collection_entry } from './xds/core/v3/collection_entry_pb.ts'
 import { file_xds_core_v3_context_params } from './xds/core/v3/context_params_pb.ts'
@@ -121,8 +112,6 @@ export const files = [
   file_aeraki_meta_protocol_proxy,
   file_aeraki_route,
   file_aeraki_router,
-  file_envoy_annotations_deprecation,
-  file_envoy_annotations_resource,
   file_envoy_config_accesslog_v3_accesslog,
   file_envoy_config_bootstrap_v3_bootstrap,
   file_envoy_config_cluster_v3_circuit_breaker,
@@ -216,14 +205,7 @@ export const files = [
   file_istio_networking_v1alpha3_service_entry,
   file_istio_networking_v1alpha3_virtual_service,
   file_istio_type_v1beta1_selector,
-  file_udpa_annotations_migrate,
-  file_udpa_annotations_security,
-  file_udpa_annotations_sensitive,
-  file_udpa_annotations_status,
-  file_udpa_annotations_versioning,
   file_udpa_type_v1_typed_struct,
-  file_validate_validate,
-  file_xds_annotations_v3_status,
   file_xds_core_v3_authority,
   file_xds_core_v3_collection_entry,
   file_xds_core_v3_context_params,

@@ -6,15 +6,13 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { DataSource } from "../../../../config/core/v3/base_pb.ts";
 import { file_envoy_config_core_v3_base } from "../../../../config/core/v3/base_pb.ts";
-import { file_udpa_annotations_status } from "../../../../../udpa/annotations/status_pb.ts";
-import { file_validate_validate } from "../../../../../validate/validate_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config.proto.
  */
 export const file_envoy_extensions_transport_sockets_tls_v3_tls_spiffe_validator_config: GenFile = /*@__PURE__*/
-  fileDesc("CktlbnZveS9leHRlbnNpb25zL3RyYW5zcG9ydF9zb2NrZXRzL3Rscy92My90bHNfc3BpZmZlX3ZhbGlkYXRvcl9jb25maWcucHJvdG8SKWVudm95LmV4dGVuc2lvbnMudHJhbnNwb3J0X3NvY2tldHMudGxzLnYzIuwBChlTUElGRkVDZXJ0VmFsaWRhdG9yQ29uZmlnEnEKDXRydXN0X2RvbWFpbnMYASADKAsyUC5lbnZveS5leHRlbnNpb25zLnRyYW5zcG9ydF9zb2NrZXRzLnRscy52My5TUElGRkVDZXJ0VmFsaWRhdG9yQ29uZmlnLlRydXN0RG9tYWluQgj6QgWSAQIIARpcCgtUcnVzdERvbWFpbhIVCgRuYW1lGAEgASgJQgf6QgRyAhABEjYKDHRydXN0X2J1bmRsZRgCIAEoCzIgLmVudm95LmNvbmZpZy5jb3JlLnYzLkRhdGFTb3VyY2VCugEKN2lvLmVudm95cHJveHkuZW52b3kuZXh0ZW5zaW9ucy50cmFuc3BvcnRfc29ja2V0cy50bHMudjNCHVRsc1NwaWZmZVZhbGlkYXRvckNvbmZpZ1Byb3RvUAFaVmdpdGh1Yi5jb20vZW52b3lwcm94eS9nby1jb250cm9sLXBsYW5lL2Vudm95L2V4dGVuc2lvbnMvdHJhbnNwb3J0X3NvY2tldHMvdGxzL3YzO3Rsc3YzuoDI0QYCEAJiBnByb3RvMw", [file_envoy_config_core_v3_base, file_udpa_annotations_status, file_validate_validate]);
+  fileDesc("CktlbnZveS9leHRlbnNpb25zL3RyYW5zcG9ydF9zb2NrZXRzL3Rscy92My90bHNfc3BpZmZlX3ZhbGlkYXRvcl9jb25maWcucHJvdG8SKWVudm95LmV4dGVuc2lvbnMudHJhbnNwb3J0X3NvY2tldHMudGxzLnYzItkBChlTUElGRkVDZXJ0VmFsaWRhdG9yQ29uZmlnEmcKDXRydXN0X2RvbWFpbnMYASADKAsyUC5lbnZveS5leHRlbnNpb25zLnRyYW5zcG9ydF9zb2NrZXRzLnRscy52My5TUElGRkVDZXJ0VmFsaWRhdG9yQ29uZmlnLlRydXN0RG9tYWluGlMKC1RydXN0RG9tYWluEgwKBG5hbWUYASABKAkSNgoMdHJ1c3RfYnVuZGxlGAIgASgLMiAuZW52b3kuY29uZmlnLmNvcmUudjMuRGF0YVNvdXJjZUKyAQo3aW8uZW52b3lwcm94eS5lbnZveS5leHRlbnNpb25zLnRyYW5zcG9ydF9zb2NrZXRzLnRscy52M0IdVGxzU3BpZmZlVmFsaWRhdG9yQ29uZmlnUHJvdG9QAVpWZ2l0aHViLmNvbS9lbnZveXByb3h5L2dvLWNvbnRyb2wtcGxhbmUvZW52b3kvZXh0ZW5zaW9ucy90cmFuc3BvcnRfc29ja2V0cy90bHMvdjM7dGxzdjNiBnByb3RvMw", [file_envoy_config_core_v3_base]);
 
 /**
  * Configuration specific to the `SPIFFE <https://github.com/spiffe/spiffe>`_ certificate validator.

@@ -6,16 +6,13 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { FaultDelay } from "../../../common/fault/v3/fault_pb.ts";
 import { file_envoy_extensions_filters_common_fault_v3_fault } from "../../../common/fault/v3/fault_pb.ts";
-import { file_udpa_annotations_status } from "../../../../../../udpa/annotations/status_pb.ts";
-import { file_udpa_annotations_versioning } from "../../../../../../udpa/annotations/versioning_pb.ts";
-import { file_validate_validate } from "../../../../../../validate/validate_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file envoy/extensions/filters/network/mongo_proxy/v3/mongo_proxy.proto.
  */
 export const file_envoy_extensions_filters_network_mongo_proxy_v3_mongo_proxy: GenFile = /*@__PURE__*/
-  fileDesc("CkFlbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvbmV0d29yay9tb25nb19wcm94eS92My9tb25nb19wcm94eS5wcm90bxIvZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLm5ldHdvcmsubW9uZ29fcHJveHkudjMi8gEKCk1vbmdvUHJveHkSHAoLc3RhdF9wcmVmaXgYASABKAlCB/pCBHICEAESEgoKYWNjZXNzX2xvZxgCIAEoCRJDCgVkZWxheRgDIAEoCzI0LmVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5jb21tb24uZmF1bHQudjMuRmF1bHREZWxheRIdChVlbWl0X2R5bmFtaWNfbWV0YWRhdGEYBCABKAgSEAoIY29tbWFuZHMYBSADKAk6PJrFiB43CjVlbnZveS5jb25maWcuZmlsdGVyLm5ldHdvcmsubW9uZ29fcHJveHkudjIuTW9uZ29Qcm94eULAAQo9aW8uZW52b3lwcm94eS5lbnZveS5leHRlbnNpb25zLmZpbHRlcnMubmV0d29yay5tb25nb19wcm94eS52M0IPTW9uZ29Qcm94eVByb3RvUAFaZGdpdGh1Yi5jb20vZW52b3lwcm94eS9nby1jb250cm9sLXBsYW5lL2Vudm95L2V4dGVuc2lvbnMvZmlsdGVycy9uZXR3b3JrL21vbmdvX3Byb3h5L3YzO21vbmdvX3Byb3h5djO6gMjRBgIQAmIGcHJvdG8z", [file_envoy_extensions_filters_common_fault_v3_fault, file_udpa_annotations_status, file_udpa_annotations_versioning, file_validate_validate]);
+  fileDesc("CkFlbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvbmV0d29yay9tb25nb19wcm94eS92My9tb25nb19wcm94eS5wcm90bxIvZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLm5ldHdvcmsubW9uZ29fcHJveHkudjMiqwEKCk1vbmdvUHJveHkSEwoLc3RhdF9wcmVmaXgYASABKAkSEgoKYWNjZXNzX2xvZxgCIAEoCRJDCgVkZWxheRgDIAEoCzI0LmVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5jb21tb24uZmF1bHQudjMuRmF1bHREZWxheRIdChVlbWl0X2R5bmFtaWNfbWV0YWRhdGEYBCABKAgSEAoIY29tbWFuZHMYBSADKAlCuAEKPWlvLmVudm95cHJveHkuZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLm5ldHdvcmsubW9uZ29fcHJveHkudjNCD01vbmdvUHJveHlQcm90b1ABWmRnaXRodWIuY29tL2Vudm95cHJveHkvZ28tY29udHJvbC1wbGFuZS9lbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvbmV0d29yay9tb25nb19wcm94eS92Mzttb25nb19wcm94eXYzYgZwcm90bzM", [file_envoy_extensions_filters_common_fault_v3_fault]);
 
 /**
  * [#next-free-field: 6]

@@ -5,15 +5,13 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
-import { file_udpa_annotations_status } from "../../../../../../../udpa/annotations/status_pb.ts";
-import { file_udpa_annotations_versioning } from "../../../../../../../udpa/annotations/versioning_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file envoy/extensions/filters/network/thrift_proxy/router/v3/router.proto.
  */
 export const file_envoy_extensions_filters_network_thrift_proxy_router_v3_router: GenFile = /*@__PURE__*/
-  fileDesc("CkRlbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvbmV0d29yay90aHJpZnRfcHJveHkvcm91dGVyL3YzL3JvdXRlci5wcm90bxI3ZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLm5ldHdvcmsudGhyaWZ0X3Byb3h5LnJvdXRlci52MyKKAQoGUm91dGVyEkYKImNsb3NlX2Rvd25zdHJlYW1fb25fdXBzdHJlYW1fZXJyb3IYASABKAsyGi5nb29nbGUucHJvdG9idWYuQm9vbFZhbHVlOjiaxYgeMwoxZW52b3kuY29uZmlnLmZpbHRlci50aHJpZnQucm91dGVyLnYyYWxwaGExLlJvdXRlckLHAQpFaW8uZW52b3lwcm94eS5lbnZveS5leHRlbnNpb25zLmZpbHRlcnMubmV0d29yay50aHJpZnRfcHJveHkucm91dGVyLnYzQgtSb3V0ZXJQcm90b1ABWmdnaXRodWIuY29tL2Vudm95cHJveHkvZ28tY29udHJvbC1wbGFuZS9lbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvbmV0d29yay90aHJpZnRfcHJveHkvcm91dGVyL3YzO3JvdXRlcnYzuoDI0QYCEAJiBnByb3RvMw", [file_google_protobuf_wrappers, file_udpa_annotations_status, file_udpa_annotations_versioning]);
+  fileDesc("CkRlbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvbmV0d29yay90aHJpZnRfcHJveHkvcm91dGVyL3YzL3JvdXRlci5wcm90bxI3ZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLm5ldHdvcmsudGhyaWZ0X3Byb3h5LnJvdXRlci52MyJQCgZSb3V0ZXISRgoiY2xvc2VfZG93bnN0cmVhbV9vbl91cHN0cmVhbV9lcnJvchgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5Cb29sVmFsdWVCvwEKRWlvLmVudm95cHJveHkuZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLm5ldHdvcmsudGhyaWZ0X3Byb3h5LnJvdXRlci52M0ILUm91dGVyUHJvdG9QAVpnZ2l0aHViLmNvbS9lbnZveXByb3h5L2dvLWNvbnRyb2wtcGxhbmUvZW52b3kvZXh0ZW5zaW9ucy9maWx0ZXJzL25ldHdvcmsvdGhyaWZ0X3Byb3h5L3JvdXRlci92Mztyb3V0ZXJ2M2IGcHJvdG8z", [file_google_protobuf_wrappers]);
 
 /**
  * @generated from message envoy.extensions.filters.network.thrift_proxy.router.v3.Router

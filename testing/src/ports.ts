@@ -13,9 +13,9 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-/** Whether a server could take it now. */
+/** Whether a server could take it now, on all addresses of the machine. */
 export async function isFree(port: number): Promise<boolean> {
-  return await listen(port).then(
+  return await listen(port, '0.0.0.0').then(
     async ({ close }) => {
       await close()
       return true
@@ -24,15 +24,15 @@ export async function isFree(port: number): Promise<boolean> {
   )
 }
 
-async function listen(wanted = 0): Promise<{ port: number; close: () => Promise<void> }> {
+async function listen(wanted = 0, address = '127.0.0.1'): Promise<{ port: number; close: () => Promise<void> }> {
   const server = createServer()
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(wanted, '127.0.0.1', resolve)
+    server.listen(wanted, address, resolve)
   })
-  const address = server.address()
+  const bound = server.address()
   return {
-    port: typeof address === 'object' && address !== null ? address.port : 0,
+    port: typeof bound === 'object' && bound !== null ? bound.port : 0,
     close: () => new Promise((resolve) => server.close(() => resolve())),
   }
 }

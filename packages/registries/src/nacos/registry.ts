@@ -102,7 +102,10 @@ class NacosRegistry implements Registry {
             address: `${url.hostname}:${port}`,
             tls: url.protocol === 'https:' ? loadTls(this.#settings.tls ?? {}) : undefined,
             token: () => client.token(),
-            onChange: (name, instances) => reading.changed(name, instances),
+            onChange: (name, instances) => {
+              this.#heardAt = Date.now()
+              reading.changed(name, instances)
+            },
             signal,
           })
           failures = 0

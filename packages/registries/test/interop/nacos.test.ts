@@ -107,7 +107,7 @@ test('Nacos', { skip }, async (suite) => {
     await whole.until(({ units }) => units.size === 0)
   })
 
-  await suite.test('what changes is pushed, and nothing is read for it', async (context) => {
+  await suite.test('what changes is pushed, long before it would be read again', async (context) => {
     await register('pushed', '10.0.0.1')
     const recorder = watchHere(context, { refresh: '1h' })
     const has = async (...hosts: readonly string[]): Promise<void> => {

@@ -1,6 +1,6 @@
 /**
- * Of Nacos' two HTTP interfaces, and of its services. That of version 3 is known from its documentation, and from what
- * Alibaba's nacos-maintainer-client 3.1 asks such a server: the same paths and parameters but for configurations.
+ * Of Nacos' two HTTP interfaces, and of its services. That of version 3 is known from its documentation; its paths, but for
+ * configurations, are those that Alibaba's nacos-maintainer-client 3.1 was once seen to ask. No server of version 3 was at hand.
  */
 import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage } from 'node:http'

@@ -50,6 +50,8 @@ export interface StandInRegistration {
 const host = 'org.apache.dubbo.samples.basic.api.demoservice'
 /** How long the registry is away. */
 const outageSeconds = Number(process.env['AERAKI_OUTAGE_SECONDS'] ?? 5)
+/** After a long absence registrants are slow to try again, and all may be missing for a while: what the graces are for. */
+const graces = outageSeconds > 10 ? { grace: '30s', massGrace: '45s' } : { grace: '2s', massGrace: '2s' }
 
 interface Provided {
   readonly name: string
@@ -81,7 +83,7 @@ export function registrySuite(registry: RegistryUnderTest): void {
       server = await registry.create()
       await server.start()
       mesh = await startMesh(
-        { grace: '2s', massGrace: '2s', ports: { dubbo: { number: port } }, registries: [server.settings] },
+        { ...graces, ports: { dubbo: { number: port } }, registries: [server.settings] },
         'bj/1',
       )
     })

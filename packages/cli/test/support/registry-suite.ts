@@ -82,10 +82,7 @@ export function registrySuite(registry: RegistryUnderTest): void {
       port = await freePort()
       server = await registry.create()
       await server.start()
-      mesh = await startMesh(
-        { ...graces, ports: { dubbo: { number: port } }, registries: [server.settings] },
-        'bj/1',
-      )
+      mesh = await startMesh({ ...graces, ports: { dubbo: { number: port } }, registries: [server.settings] }, 'bj/1')
     })
     after(async () => {
       await consumer?.stop()

@@ -1,5 +1,5 @@
 /** `envoy.config.route.v3.HeaderMatcher`, which in this proxy matches an attribute of a request. */
-import { RE2JS } from 're2js'
+import { compileRegex } from '../regex.ts'
 import type { HeaderMatcher } from '@aeraki/xds/gen/envoy/config/route/v3/route_components_pb.ts'
 import type { RegexMatcher } from '@aeraki/xds/gen/envoy/type/matcher/v3/regex_pb.ts'
 import type { StringMatcher as StringMatcherMessage } from '@aeraki/xds/gen/envoy/type/matcher/v3/string_pb.ts'
@@ -65,7 +65,7 @@ function exact(value: string, ignoreCase: boolean): StringMatcher {
 
 function regex(message: RegexMatcher, place: Place): StringMatcher {
   try {
-    RE2JS.compile(message.regex)
+    compileRegex(message.regex)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw place

@@ -1,5 +1,5 @@
 /** One condition on an attribute's value, compiled to a closure that allocates nothing. */
-import { RE2JS } from 're2js'
+import { compileRegex } from '../regex.ts'
 import type { AttributeMatch, StringMatcher } from '../config/model.ts'
 
 export interface AttributeTest {
@@ -29,7 +29,7 @@ type ValueTest = (value: string) => boolean
 
 function valueTest(matcher: Exclude<StringMatcher, { kind: 'present' }>): ValueTest {
   if (matcher.kind === 'regex') {
-    const pattern = RE2JS.compile(matcher.pattern)
+    const pattern = compileRegex(matcher.pattern)
     return (value) => pattern.matches(value)
   }
   if (!matcher.ignoreCase) return sameCaseTest(matcher.kind, matcher.value)

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { create } from '@bufbuild/protobuf'
 import {
+  type Istiod,
   needPeer,
   redisCli,
   type RedisServer,
@@ -44,11 +45,11 @@ interface ClusterJson {
 }
 
 /** What istiod serves to a sidecar, by name, once it has the names that are asked for. */
-async function served(target: string, typeUrl: string, names: readonly string[]): Promise<ReadonlyMap<string, object>> {
+async function served(istiod: Istiod, typeUrl: string, names: readonly string[]): Promise<ReadonlyMap<string, object>> {
   const found = new Map<string, object>()
   const id = 'sidecar~10.9.9.9~client.default~default.svc.cluster.local'
   const client = createAdsClient({
-    target,
+    target: `127.0.0.1:${istiod.grpcPort}`,
     node: create(NodeSchema, { id, metadata: { NAMESPACE: 'default', ISTIO_VERSION: '1.29.0' } }),
     variant: 'state-of-the-world',
     handler: {
@@ -63,14 +64,17 @@ async function served(target: string, typeUrl: string, names: readonly string[])
       onState() {},
     },
   })
-  client.subscribe(typeUrl, '*')
-  const deadline = performance.now() + 30_000
-  while (!names.every((name) => found.has(name))) {
-    if (performance.now() > deadline) throw new Error(`only ${[...found.keys()].join()}`)
-    await new Promise((resolve) => setTimeout(resolve, 50))
+  try {
+    client.subscribe(typeUrl, '*')
+    const deadline = performance.now() + 30_000
+    while (!names.every((name) => found.has(name))) {
+      if (performance.now() > deadline) throw new Error(`only ${[...found.keys()].join()}:\n${istiod.log.slice(-4000)}`)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    return found
+  } finally {
+    await client.close()
   }
-  await client.close()
-  return found
 }
 
 /** With one endpoint in the place of those that would come over EDS, and without certificates. */
@@ -101,9 +105,8 @@ test('istiod takes the filters of the Redis example, and Envoy what comes of the
   writeFileSync(join(folder, 'filters.yaml'), printObjects(filters, 'yaml'))
   const istiod = await startIstiod({ configSources: [`fs://${folder}`] })
   t.after(() => istiod.stop())
-  const target = `127.0.0.1:${istiod.grpcPort}`
 
-  const clusters = (await served(target, typeUrls.cluster, [clustered, single])) as ReadonlyMap<string, ClusterJson>
+  const clusters = (await served(istiod, typeUrls.cluster, [clustered, single])) as ReadonlyMap<string, ClusterJson>
   const replaced = clusters.get(clustered)
   const merged = clusters.get(single)
   assert.ok(replaced !== undefined && merged !== undefined)
@@ -118,7 +121,7 @@ test('istiod takes the filters of the Redis example, and Envoy what comes of the
   )
 
   const names = ['127.77.1.10_6379', '127.77.1.20_6379']
-  const listeners = (await served(target, typeUrls.listener, names)) as ReadonlyMap<string, ListenerJson>
+  const listeners = (await served(istiod, typeUrls.listener, names)) as ReadonlyMap<string, ListenerJson>
   const envoy = await startStaticEnvoy({
     listeners: names.map((name) => ({ name, filters: listeners.get(name)?.filter_chains[0]?.filters ?? [] })),
     clusters: [plain(replaced, server), plain(merged, server)],

@@ -1,8 +1,12 @@
 /** Of Eureka's JSON, as its different serialisers and clients write it. */
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { readInstance } from '../src/eureka/instances.ts'
+import { eureka } from '../src/eureka/registry.ts'
 import { hashOf, readApplications } from '../src/eureka/wire.ts'
+import { Recorder } from './support/recorder.ts'
 
 function instance(overrides: object = {}): object {
   return {
@@ -96,4 +100,42 @@ test('broken instances are rejected with a reason', () => {
 test('the hash counts statuses in alphabetical order', () => {
   assert.equal(hashOf(['UP', 'DOWN', 'UP']), 'DOWN_1_UP_2_')
   assert.equal(hashOf([]), '')
+})
+
+test('changes are taken from deltas, and everything is read again only where the server counts otherwise', async (t) => {
+  const answer = (hash: string, ...instances: object[]) => ({
+    applications: { apps__hashcode: hash, application: [{ name: 'SHOP', instance: instances }] },
+  })
+  const second = instance({ instanceId: 'second', ipAddr: '10.0.0.2' })
+  const third = instance({ instanceId: 'third', ipAddr: '10.0.0.3' })
+  let all = answer('UP_1_', instance())
+  let delta = answer('UP_1_')
+  const asked: string[] = []
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? '')
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify(request.url === '/eureka/apps' ? all : delta))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const recorder = new Recorder()
+  const registry = eureka.create('eureka', { servers: [`http://127.0.0.1:${port}/eureka`], refresh: '10ms' })
+  registry.start(recorder)
+  t.after(() => registry.close())
+
+  await recorder.until(({ endpoints }) => endpoints.length === 1)
+  delta = answer('UP_2_', second)
+  await recorder.until(({ endpoints }) => endpoints.join() === 'shop 10.0.0.1:8080,shop 10.0.0.2:8080')
+  delta = answer('UP_1_', { ...second, actionType: 'DELETED' })
+  await recorder.until(({ endpoints }) => endpoints.join() === 'shop 10.0.0.1:8080')
+  assert.deepEqual(
+    asked.filter((path) => path !== '/eureka/apps/delta'),
+    ['/eureka/apps'],
+  )
+  // A change that no delta has told.
+  all = answer('UP_2_', instance(), third)
+  delta = answer('UP_2_')
+  await recorder.until(({ endpoints }) => endpoints.join() === 'shop 10.0.0.1:8080,shop 10.0.0.3:8080')
+  assert.equal(recorder.syncs, 2)
 })

@@ -1,6 +1,7 @@
 /**
- * Dubbo 3 has no registry for Eureka. What stands in: beside each real Dubbo provider a Spring Cloud application, whose
- * Eureka client registers the provider's port and parameters (as metadata), renews them, and dies with it.
+ * Dubbo's own registry for Eureka is published for Dubbo 2.7 alone, and is not used here. What stands in: beside each real
+ * Dubbo provider a Spring Cloud application, whose Eureka client registers the provider's port and parameters (as
+ * metadata), renews them, and dies with it.
  */
 import { eurekaApplication, eurekaServer, needPeer } from '@aeraki/testing'
 import { registrySuite } from '../support/registry-suite.ts'

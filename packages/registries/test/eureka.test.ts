@@ -102,10 +102,11 @@ test('the hash counts statuses in alphabetical order', () => {
   assert.equal(hashOf([]), '')
 })
 
+function answer(hash: string, ...instances: object[]): object {
+  return { applications: { apps__hashcode: hash, application: [{ name: 'SHOP', instance: instances }] } }
+}
+
 test('changes are taken from deltas, and everything is read again only where the server counts otherwise', async (t) => {
-  const answer = (hash: string, ...instances: object[]) => ({
-    applications: { apps__hashcode: hash, application: [{ name: 'SHOP', instance: instances }] },
-  })
   const second = instance({ instanceId: 'second', ipAddr: '10.0.0.2' })
   const third = instance({ instanceId: 'third', ipAddr: '10.0.0.3' })
   let all = answer('UP_1_', instance())

@@ -70,3 +70,4 @@ export {
   eurekaServer,
 } from './registries/eureka.ts'
 export { freeNacosPort, type NacosOptions, type NacosServer, nacosServer } from './registries/nacos.ts'
+export { eventually, says } from './waiting.ts'

@@ -91,6 +91,5 @@ function stderrSink(): Sink {
 
 /** Bare text, unless it could pass for lines of the log itself. */
 function printed(value: unknown, inspect: (value: unknown) => string): string {
-  // oxlint-disable-next-line no-control-regex -- that is what is looked for
-  return typeof value === 'string' && !/[\u0000-\u001f\u007f]/.test(value) ? value : inspect(value)
+  return typeof value === 'string' && !/\p{Cc}/u.test(value) ? value : inspect(value)
 }

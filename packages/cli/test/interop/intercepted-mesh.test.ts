@@ -5,11 +5,10 @@
  * our own with `--intercept`; those of the providers are stock Envoys.
  */
 import assert from 'node:assert/strict'
-import { type ChildProcess, execFileSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
@@ -20,6 +19,7 @@ import {
   link,
   needPeer,
   type NetworkNamespace,
+  says,
   startDubboConsumer,
   startDubboProvider,
   startEnvoy,
@@ -206,19 +206,6 @@ async function sidecar(namespace: NetworkNamespace, file: string): Promise<Envoy
   const envoy = await startEnvoy({ bootstrap: file, prefix, adminPrefix: namespace.prefix })
   await until('its listeners', async () => (await envoy.listeners()).has('virtualInbound'))
   return envoy
-}
-
-async function says(child: ChildProcess, stream: 'stdout' | 'stderr', words: RegExp): Promise<void> {
-  const source = child[stream]
-  assert.ok(source !== null)
-  const heard: string[] = []
-  await new Promise<void>((resolve, reject) => {
-    createInterface(source).on('line', (line) => {
-      heard.push(line)
-      if (words.test(line)) resolve()
-    })
-    child.once('exit', (code) => reject(new Error(`ended with ${code}: ${heard.join('\n')}`)))
-  })
 }
 
 async function until(what: string, condition: () => Promise<boolean>): Promise<void> {

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import {
   type Envoy,
+  eventually,
   freePort,
   needPeer,
   redisBenchmark,
@@ -144,16 +145,3 @@ describe('the Redis example', { skip }, () => {
     assert.ok(!(await envoy.get('/config_dump')).includes('testredis'))
   })
 })
-
-async function eventually(condition: () => Promise<boolean>): Promise<void> {
-  let failure: unknown
-  for (let tries = 0; tries < 600; tries += 1) {
-    try {
-      if (await condition()) return
-    } catch (error) {
-      failure = error
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  throw new Error('waited in vain', { cause: failure })
-}

@@ -10,11 +10,12 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { ClientTls } from '@aeraki/api'
 import {
+  eventually,
   needPeer,
   redisBenchmark,
   redisCli,
-  type RedisCluster,
   redisCliSession,
+  type RedisCluster,
   type RedisServer,
   startRedisCluster,
   startRedisServer,
@@ -576,17 +577,3 @@ describe('a Redis Cluster that asks for certificates', { skip }, () => {
     })
   })
 })
-
-/** Envoy may not have found its cluster yet. */
-async function eventually(condition: () => Promise<boolean>): Promise<void> {
-  let failure: unknown
-  for (let tries = 0; tries < 600; tries += 1) {
-    try {
-      if (await condition()) return
-    } catch (error) {
-      failure = error
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  throw new Error('waited in vain', { cause: failure })
-}

@@ -3,10 +3,9 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { createNetworkNamespace, needPeer, type NetworkNamespace } from '@aeraki/testing'
+import { createNetworkNamespace, needPeer, type NetworkNamespace, says } from '@aeraki/testing'
 import { dubboApp } from '../support/dubbo-app.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
@@ -50,19 +49,6 @@ const runtimes = [
   { name: 'Node with two workers', path: process.execPath, workers: 2, skip },
   { name: 'Bun with two workers', path: bun.path, workers: 2, skip: onBun },
 ]
-
-async function says(child: ChildProcess, stream: 'stdout' | 'stderr', words: RegExp): Promise<void> {
-  const source = child[stream]
-  assert.ok(source !== null)
-  const heard: string[] = []
-  await new Promise<void>((resolve, reject) => {
-    createInterface(source).on('line', (line) => {
-      heard.push(line)
-      if (words.test(line)) resolve()
-    })
-    child.once('exit', (code) => reject(new Error(`ended with ${code}: ${heard.join('\n')}`)))
-  })
-}
 
 async function ended(child: ChildProcess): Promise<number | null> {
   if (child.exitCode !== null) return child.exitCode

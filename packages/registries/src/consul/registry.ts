@@ -3,11 +3,12 @@
  * service's instances and their health by another one. An agent takes 200 connections of a client; where there are more
  * services than this connector uses, they take turns.
  */
-import { defineRegistry, type Registry, type RegistrySink } from '../contract.ts'
+import { defineRegistry, type RegistrySink } from '../contract.ts'
 import { isRecord } from '../guards.ts'
 import { loadTls } from '../tls.ts'
 import { HttpClient } from '../util/http.ts'
-import { runSessions, type Session } from '../util/session.ts'
+import type { Session } from '../util/session.ts'
+import { SessionRegistry } from '../util/session-registry.ts'
 import { createWorkQueue } from '../util/work-queue.ts'
 import { runQuery } from './query.ts'
 import { rotate } from './rotation.ts'
@@ -28,36 +29,20 @@ const pause = 200
 
 export const consul = defineRegistry('consul', consulSettings, (_name, settings) => new ConsulRegistry(settings))
 
-class ConsulRegistry implements Registry {
+class ConsulRegistry extends SessionRegistry {
   readonly #settings: ConsulSettings
-  readonly #stop = new AbortController()
-  #running: Promise<void> | undefined
-  #heardAt: number | undefined
   #pending: () => number = () => 0
 
   constructor(settings: ConsulSettings) {
+    super([settings.address ?? defaultAddress])
     this.#settings = settings
   }
 
-  start(sink: RegistrySink): void {
-    this.#running = runSessions({
-      servers: [this.#settings.address ?? defaultAddress],
-      sink,
-      signal: this.#stop.signal,
-      session: (session) => this.#session(session, sink),
-    })
+  protected override pending(): number {
+    return this.#pending()
   }
 
-  async close(): Promise<void> {
-    this.#stop.abort()
-    await this.#running
-  }
-
-  progress() {
-    return { heardAt: this.#heardAt, pending: this.#pending() }
-  }
-
-  async #session({ server, signal, connected }: Session, sink: RegistrySink): Promise<void> {
+  protected override async session({ server, signal, connected }: Session, sink: RegistrySink): Promise<void> {
     const { token, tls, datacenter: dc, filter, domain, protocol = 'tcp' } = this.#settings
     const headers = token === undefined ? {} : { 'x-consul-token': token }
     const http = new HttpClient({ base: server, tls: loadTls(tls), headers, connections })
@@ -73,7 +58,7 @@ class ConsulRegistry implements Registry {
       const path = `/v1/health/service/${encodeURIComponent(name)}`
       try {
         const answer = await runQuery(http, { path, parameters: { dc, filter }, index, wait }, until)
-        this.#heardAt = Date.now()
+        this.heard()
         if (!services.has(name) || signal.aborted) return
         services.set(name, answer.index)
         if (answer.body !== undefined) sink.unit(name, readService(name, answer.body, { domain, protocol }))
@@ -110,7 +95,7 @@ class ConsulRegistry implements Registry {
         const begun = performance.now()
         const query = { path: '/v1/catalog/services', parameters: { dc }, index, wait: listWait }
         const answer = await Promise.race([runQuery(http, query, signal), failure.promise])
-        this.#heardAt = Date.now()
+        this.heard()
         // Those for services wait, too, and for longer: all is read again.
         if (answer.wentBack) throw new Error('its index went back: it was restored from a snapshot')
         index = answer.index

@@ -6,12 +6,13 @@
  * again: nothing but the units' names is kept here.
  */
 import { create } from '@bufbuild/protobuf'
-import { defineRegistry, type Registry, type RegistrySink } from '../contract.ts'
+import { defineRegistry, type RegistrySink } from '../contract.ts'
 import { parseProviderUrl } from '../dubbo/provider-url.ts'
 import { collect } from '../parsed.ts'
 import { loadTls } from '../tls.ts'
 import { grpcReason } from '../util/grpc.ts'
-import { runSessions, type Session } from '../util/session.ts'
+import type { Session } from '../util/session.ts'
+import { SessionRegistry } from '../util/session-registry.ts'
 import { createWorkQueue, type WorkQueue } from '../util/work-queue.ts'
 import { readApplication, readMapping, type Mapping } from './applications.ts'
 import { EtcdClient, rangeEndOf } from './client.ts'
@@ -34,16 +35,14 @@ export const etcd = defineRegistry('etcd', etcdSettings, (_name, settings) => ne
 /** What there is to read; also the names of units. */
 type Job = 'mapping' | `providers:${string}` | `application:${string}`
 
-class EtcdRegistry implements Registry {
+class EtcdRegistry extends SessionRegistry {
   readonly #settings: EtcdSettings
   readonly #layout: Layout
   readonly #prefixes: readonly string[]
-  readonly #stop = new AbortController()
-  #running: Promise<void> | undefined
   #queue: WorkQueue<Job> | undefined
-  #heardAt: number | undefined
 
   constructor(settings: EtcdSettings) {
+    super(settings.servers.map(memberAddress))
     this.#settings = settings
     this.#layout = { root: settings.root ?? '/dubbo', servicesRoot: settings.servicesRoot ?? '/services' }
     const read = settings.read ?? ['interfaces', 'applications']
@@ -51,25 +50,11 @@ class EtcdRegistry implements Registry {
     this.#prefixes = [`${root}/`, ...(read.includes('applications') ? [`${servicesRoot}/`] : [])]
   }
 
-  start(sink: RegistrySink): void {
-    this.#running = runSessions({
-      servers: this.#settings.servers.map(memberAddress),
-      sink,
-      signal: this.#stop.signal,
-      session: (session) => this.#session(session, sink),
-    })
+  protected override pending(): number {
+    return this.#queue?.size ?? 0
   }
 
-  async close(): Promise<void> {
-    this.#stop.abort()
-    await this.#running
-  }
-
-  progress() {
-    return { heardAt: this.#heardAt, pending: this.#queue?.size ?? 0 }
-  }
-
-  async #session({ server, signal, connected }: Session, sink: RegistrySink): Promise<void> {
+  protected override async session({ server, signal, connected }: Session, sink: RegistrySink): Promise<void> {
     const { username, password = '', tls } = this.#settings
     const credentials = username === undefined ? undefined : { username, password }
     const client = await EtcdClient.open(server, loadTls(tls), credentials, signal)
@@ -79,7 +64,7 @@ class EtcdRegistry implements Registry {
       connected()
       for (;;) {
         const revision = await Promise.race([reading.all(), reading.failed])
-        this.#heardAt = Date.now()
+        this.heard()
         await Promise.race([this.#watch(client, revision + 1n, reading, signal), reading.failed])
       }
     } catch (error) {
@@ -99,7 +84,7 @@ class EtcdRegistry implements Registry {
     try {
       for await (const answer of client.watch(this.#requests(revision, both), both)) {
         alarm.refresh()
-        this.#heardAt = Date.now()
+        this.heard()
         if (answer.compactRevision !== 0n) return
         if (answer.canceled) throw new Error(`the watch was cancelled: ${answer.cancelReason}`)
         reading.changed(answer.events)

@@ -7,10 +7,11 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseDuration } from '@aeraki/api'
-import { defineRegistry, type Registry, type RegistrySink, type UnitContents } from '../contract.ts'
+import { defineRegistry, type RegistrySink, type UnitContents } from '../contract.ts'
 import { loadTls } from '../tls.ts'
 import { HttpClient } from '../util/http.ts'
-import { runSessions, type Session } from '../util/session.ts'
+import type { Session } from '../util/session.ts'
+import { SessionRegistry } from '../util/session-registry.ts'
 import { readInstance } from './instances.ts'
 import { type EurekaSettings, eurekaSettings } from './settings.ts'
 import { type Applications, hashOf, readApplications, type WireInstance } from './wire.ts'
@@ -25,37 +26,21 @@ interface Known {
   readonly contents: UnitContents
 }
 
-class EurekaRegistry implements Registry {
+class EurekaRegistry extends SessionRegistry {
   readonly #settings: EurekaSettings
   readonly #refresh: number
-  readonly #stop = new AbortController()
-  #running: Promise<void> | undefined
-  #heardAt: number | undefined
 
   constructor(settings: EurekaSettings) {
+    super(settings.servers)
     this.#settings = settings
     this.#refresh = parseDuration(settings.refresh ?? '10s')
   }
 
-  start(sink: RegistrySink): void {
-    this.#running = runSessions({
-      servers: this.#settings.servers,
-      sink,
-      signal: this.#stop.signal,
-      session: (session) => this.#session(session, sink),
-    })
+  protected override pending(): number {
+    return 0
   }
 
-  async close(): Promise<void> {
-    this.#stop.abort()
-    await this.#running
-  }
-
-  progress() {
-    return { heardAt: this.#heardAt, pending: 0 }
-  }
-
-  async #session({ server, signal, connected }: Session, sink: RegistrySink): Promise<void> {
+  protected override async session({ server, signal, connected }: Session, sink: RegistrySink): Promise<void> {
     const { username, password = '', tls, domain } = this.#settings
     const basic = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
     const headers = username === undefined ? {} : { authorization: basic }
@@ -63,7 +48,7 @@ class EurekaRegistry implements Registry {
     const view = new View(sink, domain)
     const ask = async (path: string): Promise<Applications> => {
       const applications = readApplications(await http.json({ path, timeout, signal }))
-      this.#heardAt = Date.now()
+      this.heard()
       return applications
     }
     try {

@@ -5,9 +5,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseDuration } from '@aeraki/api'
 import { getLogger } from '@logtape/logtape'
-import { defineRegistry, type Registry, type RegistrySink } from '../contract.ts'
+import { defineRegistry, type RegistrySink } from '../contract.ts'
 import { loadTls } from '../tls.ts'
-import { runSessions, reasonOf, type Session } from '../util/session.ts'
+import { reasonOf, type Session } from '../util/session.ts'
+import { SessionRegistry } from '../util/session-registry.ts'
 import { NacosClient } from './client.ts'
 import type { ServiceName } from './dialect.ts'
 import { openPush } from './push.ts'
@@ -19,40 +20,24 @@ const log = getLogger(['aeraki', 'registries', 'nacos'])
 
 export const nacos = defineRegistry('nacos', nacosSettings, (name, settings) => new NacosRegistry(name, settings))
 
-class NacosRegistry implements Registry {
+class NacosRegistry extends SessionRegistry {
   readonly #name: string
   readonly #settings: NacosSettings
   readonly #refresh: number
-  readonly #stop = new AbortController()
-  #running: Promise<void> | undefined
-  #heardAt: number | undefined
   #pending: () => number = () => 0
 
   constructor(name: string, settings: NacosSettings) {
+    super(settings.servers.map(serverUrl))
     this.#name = name
     this.#settings = settings
     this.#refresh = parseDuration(settings.refresh ?? '10s')
   }
 
-  start(sink: RegistrySink): void {
-    this.#running = runSessions({
-      servers: this.#settings.servers.map(serverUrl),
-      sink,
-      signal: this.#stop.signal,
-      session: (session) => this.#session(session, sink),
-    })
+  protected override pending(): number {
+    return this.#pending()
   }
 
-  async close(): Promise<void> {
-    this.#stop.abort()
-    await this.#running
-  }
-
-  progress() {
-    return { heardAt: this.#heardAt, pending: this.#pending() }
-  }
-
-  async #session({ server, signal, connected }: Session, sink: RegistrySink): Promise<void> {
+  protected override async session({ server, signal, connected }: Session, sink: RegistrySink): Promise<void> {
     const { username, password = '', tls, namespaces, groups } = this.#settings
     const client = await NacosClient.open({
       server,
@@ -61,7 +46,7 @@ class NacosRegistry implements Registry {
       connections: concurrency + 2,
       signal,
       onAnswer: () => {
-        this.#heardAt = Date.now()
+        this.heard()
       },
     })
     const reading = new Reading(client, sink, signal)
@@ -103,7 +88,7 @@ class NacosRegistry implements Registry {
             tls: url.protocol === 'https:' ? loadTls(this.#settings.tls ?? {}) : undefined,
             token: () => client.token(),
             onChange: (name, instances) => {
-              this.#heardAt = Date.now()
+              this.heard()
               reading.changed(name, instances)
             },
             signal,

@@ -77,6 +77,8 @@ for (const runtime of runtimes) {
           const hostile = await DubboClient.connect(Number(port), host)
           hostile.write(Buffer.from('GET / HTTP/1.1\r\nHost: no Dubbo at all\r\n\r\n'))
           await until(() => hostile.closed)
+          // What a worker has logged comes before its statistics: the main thread has seen it under this level.
+          await get('/stats')
         }
         await proxy.says(/sent what is no/)
         assert.equal(proxy.stderr.split('sent what is no').length, 2)

@@ -199,6 +199,26 @@ describe('heartbeats', () => {
 })
 
 describe('order', () => {
+  // Nothing answers a oneway request, so nothing but its own end can let go what waits behind it.
+  for (const [what, method] of [
+    ['has been sent', 'm'],
+    ['could not be sent', 'dead'],
+  ] as const) {
+    test(`the answer behind a oneway request goes out as soon as that ${what}`, async (t) => {
+      const mesh = new Harness(t, { protocol: exclusive })
+      const server = await mesh.server(echo('one'))
+      mesh.runtime.setCluster(cluster('one', [server.port]))
+      mesh.runtime.setCluster(cluster('dead', [1]))
+      await mesh.listen([route('one', { method: 'm' }), route('dead', { method: 'dead' })])
+      const client = await mesh.client()
+      // The oneway request waits for its connection, and meanwhile the proxy has its answer to the other one.
+      client.send({ kind: 'oneway', id: 1, pairs: { method } })
+      const response = await client.request({ kind: 'request', id: 2, pairs: { method: 'nowhere' } })
+      assert.equal(response.status, 'error')
+      await until(() => mesh.stat('request_active') === 0)
+    })
+  }
+
   test('pipelined requests on exclusive connections are answered in their order, errors too', async (t) => {
     const mesh = new Harness(t, { protocol: exclusive })
     const slow = new Slow()

@@ -66,7 +66,7 @@ export class Exchanges {
     const { cluster, endpoint } = exchange as { cluster: Cluster; endpoint: Endpoint }
     cluster.stats.requests.value += 1
     endpoint.totalRequests += 1
-    if (exchange.oneway) this.#finish(exchange, exchange.client === undefined ? 'mirror' : 'oneway')
+    if (exchange.oneway) this.#end(exchange, exchange.client === undefined ? 'mirror' : 'oneway')
     else exchange.state = 'sent'
   }
 
@@ -91,8 +91,7 @@ export class Exchanges {
     if (client.isNext(exchange)) {
       frame.write(client.output(), exchange.idHigh, exchange.idLow, mutation)
       this.#responded(exchange, cluster, endpoint, status)
-      this.#finish(exchange, 'response')
-      if (client.ordered) this.#sendReady(client)
+      this.#end(exchange, 'response')
     } else {
       const kept = this.#core.buffers.take()
       frame.write(kept, exchange.idHigh, exchange.idLow, mutation)
@@ -113,15 +112,14 @@ export class Exchanges {
     }
     stats.localReply[type].value += 1
     if (client === undefined || exchange.oneway) {
-      this.#finish(exchange, client === undefined ? 'mirror' : 'reset')
+      this.#end(exchange, client === undefined ? 'mirror' : 'reset')
       return
     }
     stats.localResponseError.value += 1
     const protocol = exchange.protocol as Protocol
     if (client.isNext(exchange)) {
       protocol.writeError(client.output(), exchange, { type, message })
-      this.#finish(exchange, 'local-reply')
-      if (client.ordered) this.#sendReady(client)
+      this.#end(exchange, 'local-reply')
     } else {
       const kept = this.#core.buffers.take()
       protocol.writeError(kept, exchange, { type, message })
@@ -195,6 +193,13 @@ export class Exchanges {
     exchange.holder = undefined
     exchange.state = 'ready'
     exchange.outcome = outcome
+  }
+
+  /** Its end, and that of those which only waited for it: also one without an answer may have been the first. */
+  #end(exchange: Exchange, outcome: Outcome): void {
+    const { client } = exchange
+    this.#finish(exchange, outcome)
+    if (client?.ordered === true) this.#sendReady(client)
   }
 
   /** Answers that waited for the one before them. */

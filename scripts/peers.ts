@@ -69,6 +69,7 @@ const mavenBuilds: Readonly<Record<string, string>> = {
   'dubbo-etcd': 'an Apache Dubbo 3 provider that registers itself in etcd',
   nacos: 'a server of Nacos',
   eureka: 'a server of Eureka',
+  'spring-zookeeper': 'a Spring Cloud application that registers itself in ZooKeeper',
   mongo: "a server of MongoDB's protocol",
 }
 

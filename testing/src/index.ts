@@ -69,5 +69,6 @@ export {
   type EurekaServer,
   eurekaServer,
 } from './registries/eureka.ts'
+export { type SpringZookeeperApplicationOptions, springZookeeperApplication } from './registries/spring-zookeeper.ts'
 export { freeNacosPort, type NacosOptions, type NacosServer, nacosServer } from './registries/nacos.ts'
 export { eventually, says } from './waiting.ts'

@@ -37,6 +37,8 @@ const peers = {
   /** Folders with the jars of a Nacos server (testing/nacos) and a Eureka server (testing/eureka). */
   nacos: join(peersFolder, 'nacos'),
   eureka: join(peersFolder, 'eureka'),
+  /** Folder with the jars of a Spring Cloud application that registers itself in ZooKeeper (testing/spring-zookeeper). */
+  'spring-zookeeper': join(peersFolder, 'spring-zookeeper'),
   /** Folder with the jars of a server of MongoDB's protocol (testing/mongo). */
   mongo: join(peersFolder, 'mongo'),
   /** Consul, built from its Go module (testing/consul). */
@@ -69,6 +71,7 @@ const proofs: Partial<Record<PeerName, string>> = {
   'dubbo-etcd': join(peersFolder, 'dubbo-etcd/.stamp'),
   nacos: join(peersFolder, 'nacos/.stamp'),
   eureka: join(peersFolder, 'eureka/.stamp'),
+  'spring-zookeeper': join(peersFolder, 'spring-zookeeper/.stamp'),
   mongo: join(peersFolder, 'mongo/.stamp'),
   kubernetes: join(peersFolder, 'kubernetes/.stamp'),
   istio: join(peersFolder, 'istio/.stamp'),

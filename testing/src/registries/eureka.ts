@@ -12,6 +12,8 @@ export interface EurekaServer extends ServerProcess {
 export interface EurekaOptions {
   /** It then asks for basic authentication. */
   readonly user?: { readonly name: string; readonly password: string }
+  /** False: it refuses to tell changes alone. */
+  readonly deltas?: boolean
 }
 
 export interface EurekaApplicationOptions {
@@ -24,7 +26,7 @@ export interface EurekaApplicationOptions {
 }
 
 /** Not started yet. It answers with what is so now, and instances that do not renew are gone after some seconds. */
-export async function eurekaServer({ user }: EurekaOptions = {}): Promise<EurekaServer> {
+export async function eurekaServer({ user, deltas = true }: EurekaOptions = {}): Promise<EurekaServer> {
   const port = await freePort()
   const properties = {
     'server.port': port,
@@ -36,6 +38,7 @@ export async function eurekaServer({ user }: EurekaOptions = {}): Promise<Eureka
     'eureka.server.eviction-interval-timer-in-ms': 500,
     'eureka.server.enable-self-preservation': false,
     'eureka.server.wait-time-in-ms-when-sync-empty': 0,
+    'eureka.server.disable-delta': !deltas,
     ...(user === undefined
       ? {}
       : { 'spring.security.user.name': user.name, 'spring.security.user.password': user.password }),

@@ -5,6 +5,7 @@ import { eurekaApplication, type EurekaServer, eurekaServer, needPeer } from '@a
 import { eureka } from '../../src/eureka/registry.ts'
 import type { EurekaSettings } from '../../src/eureka/settings.ts'
 import { Recorder } from '../support/recorder.ts'
+import { type RecordingRelay, startRecordingRelay } from '../support/recording-relay.ts'
 
 const skip = needPeer('eureka').skip || needPeer('java').skip
 
@@ -44,6 +45,20 @@ async function register(server: EurekaServer, app: string, id: string, fields: o
   await request(server, 'POST', `/apps/${app}`, { instance })
 }
 
+/** A connector that reads the server through a relay, and has read everything once. */
+async function watchThroughRelay(
+  context: { after(hook: () => Promise<void>): void },
+  server: EurekaServer,
+): Promise<{ relay: RecordingRelay; recorder: Recorder; fullReads: () => number }> {
+  const relay = await startRecordingRelay(server.url)
+  // Rarely enough that a change falls between two questions: an answer that is put together meanwhile may have the old hash.
+  const recorder = watch(context, { servers: [relay.url], refresh: '500ms' })
+  context.after(() => relay.close())
+  await recorder.until(({ syncs }) => syncs === 1)
+  await relay.answered('/apps/delta')
+  return { relay, recorder, fullReads: () => relay.asked.filter((path) => path.endsWith('/apps')).length }
+}
+
 /** It takes connections before it serves. */
 async function started(server: EurekaServer): Promise<void> {
   await server.start()
@@ -59,12 +74,21 @@ async function started(server: EurekaServer): Promise<void> {
   }
 }
 
+/** What the server would have answered had this instance not changed; with the hash that counts it. */
+function withoutInstance(body: string, id: string): string {
+  const answer = JSON.parse(body) as { applications: { application: { instance: { instanceId: string }[] }[] } }
+  for (const application of answer.applications.application) {
+    application.instance = application.instance.filter(({ instanceId }) => instanceId !== id)
+  }
+  return JSON.stringify(answer)
+}
+
 test('Eureka', { skip }, async (suite) => {
   let first: EurekaServer
   let second: EurekaServer
   before(async () => {
     first = await eurekaServer()
-    second = await eurekaServer({ user: { name: 'mesh', password: 'pa:ss' } })
+    second = await eurekaServer({ user: { name: 'mesh', password: 'pa:ss' }, deltas: false })
     await Promise.all([started(first), started(second)])
   })
   after(async () => {
@@ -88,6 +112,66 @@ test('Eureka', { skip }, async (suite) => {
     await recorder.until(({ endpoints }) => endpoints.join() === 'shop.spring.mesh 10.0.0.1:8080')
     await request(first, 'DELETE', '/apps/SHOP/a')
     await recorder.until(({ units }) => units.size === 0)
+    assert.equal(recorder.states.filter(({ kind }) => kind === 'disconnected').length, 0)
+  })
+
+  await suite.test('changes are read as deltas, and everything only at the start', async (context) => {
+    const { relay, recorder, fullReads } = await watchThroughRelay(context, first)
+    await register(first, 'SHOP', 'a')
+    await recorder.until(({ endpoints }) => endpoints.join() === 'shop 10.0.0.1:8080')
+    await relay.answered('/apps/delta')
+    await register(first, 'SHOP', 'b', { ipAddr: '10.0.0.2' })
+    await recorder.until(({ endpoints }) => endpoints.join() === 'shop 10.0.0.1:8080,shop 10.0.0.2:8080')
+    await relay.answered('/apps/delta')
+    await request(first, 'PUT', '/apps/SHOP/a/status?value=DOWN')
+    await recorder.until(({ registrations }) => registrations.some(({ health }) => health === 'unhealthy'))
+    await relay.answered('/apps/delta')
+    await request(first, 'DELETE', '/apps/SHOP/a')
+    await recorder.until(({ endpoints }) => endpoints.join() === 'shop 10.0.0.2:8080')
+    await relay.answered('/apps/delta')
+    await request(first, 'DELETE', '/apps/SHOP/b')
+    await recorder.until(({ units }) => units.size === 0)
+    assert.equal(fullReads(), 1)
+    assert.equal(recorder.syncs, 1)
+  })
+
+  await suite.test('a delta that was lost shows in the hash, and everything is read again, once', async (context) => {
+    const { relay, recorder, fullReads } = await watchThroughRelay(context, first)
+    await register(first, 'SHOP', 'kept')
+    await recorder.until(({ endpoints }) => endpoints.length === 1)
+    // For good: only by reading everything can it be known.
+    relay.falsify('/apps/delta', (body) => withoutInstance(body, 'lost'))
+    await relay.answered('/apps/delta')
+    await register(first, 'SHOP', 'lost', { ipAddr: '10.0.0.2' })
+    await recorder.until(({ endpoints }) => endpoints.join() === 'shop 10.0.0.1:8080,shop 10.0.0.2:8080')
+    await relay.answered('/apps/delta', 2)
+    assert.equal(fullReads(), 2)
+    await request(first, 'DELETE', '/apps/SHOP/lost')
+    await recorder.until(({ endpoints }) => endpoints.join() === 'shop 10.0.0.1:8080')
+    await relay.answered('/apps/delta', 2)
+    assert.equal(fullReads(), 3)
+
+    relay.falsify('/apps/delta', (body) => {
+      relay.falsify('/apps/delta', undefined)
+      return body.replace(/"apps__hashcode":"[^"]*"/, '"apps__hashcode":"UP_99_"')
+    })
+    await relay.answered('/apps')
+    await relay.answered('/apps/delta', 2)
+    assert.equal(fullReads(), 4)
+    assert.deepEqual(recorder.endpoints, ['shop 10.0.0.1:8080'])
+    assert.equal(recorder.states.filter(({ kind }) => kind === 'disconnected').length, 0)
+    await request(first, 'DELETE', '/apps/SHOP/kept')
+    await recorder.until(({ units }) => units.size === 0)
+  })
+
+  await suite.test('a server that tells no deltas is read in full each time', async (context) => {
+    const { relay, recorder, fullReads } = await watchThroughRelay(context, second)
+    await register(second, 'SHOP', 'a')
+    await recorder.until(({ endpoints }) => endpoints.join() === 'shop 10.0.0.1:8080')
+    await request(second, 'DELETE', '/apps/SHOP/a')
+    await recorder.until(({ units }) => units.size === 0)
+    assert.ok(fullReads() >= 3)
+    assert.ok(fullReads() >= relay.asked.length - fullReads(), 'after each refusal everything is read')
     assert.equal(recorder.states.filter(({ kind }) => kind === 'disconnected').length, 0)
   })
 

@@ -50,6 +50,19 @@ describe("a registry's slice of a host", () => {
     assert.deepEqual(changed, [demo.host, demo.host])
   })
 
+  test('keeps it when the clock is set forward', (t) => {
+    let wall = Date.now()
+    t.mock.method(Date, 'now', () => wall)
+    const real = new Slices({ grace: 60_000, massGrace: 60_000, onChange: () => undefined })
+    real.connection({ kind: 'connected', server: 's' })
+    real.unit('demo', of(demo))
+    real.synced(['demo'])
+    real.unit('demo', of())
+    wall += 3_600_000
+    real.expire()
+    assert.equal(real.of(demo.host)?.kind, 'vanishing')
+  })
+
   test('is live again as soon as somebody registers', () => {
     slices.unit('demo', of())
     after(50)

@@ -63,6 +63,8 @@ export async function eurekaApplication(options: EurekaApplicationOptions): Prom
     'eureka.client.service-url.defaultZone': options.servers.map((url) => `${url}/`).join(),
     'eureka.instance.lease-renewal-interval-in-seconds': 1,
     'eureka.instance.lease-expiration-duration-in-seconds': 3,
+    // On a busy machine a renewal takes more than its second; each that does would double the time to the next, up to 10 s.
+    'eureka.client.heartbeat-executor-exponential-back-off-bound': 1,
     'eureka.client.initial-instance-info-replication-interval-seconds': 0,
     // The server's classes are there, too, and with them half a client.
     'eureka.client.jersey.enabled': false,

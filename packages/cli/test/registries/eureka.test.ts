@@ -9,6 +9,7 @@ import { registrySuite } from '../support/registry-suite.ts'
 registrySuite({
   name: 'Eureka',
   skip: needPeer('eureka').skip || needPeer('java').skip,
+  grace: 15,
   async create() {
     const server = await eurekaServer()
     return {

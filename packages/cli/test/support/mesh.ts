@@ -20,6 +20,8 @@ export interface Mesh {
   page<T>(path: string): Promise<T>
   /** Resolves when the consumer's proxy has a cluster of this name part with so many hosts. */
   untilProxyHas(cluster: string, hosts: number): Promise<void>
+  /** What its processes logged last: for the message of a failure. */
+  said(): string
   close(): Promise<void>
 }
 
@@ -48,6 +50,7 @@ export async function startMesh(registries: object, locality = ''): Promise<Mesh
     admin: free,
   })
   const children = [controlPlane]
+  const said = [tailOf(controlPlane)]
   async function close(): Promise<void> {
     await Promise.all(children.map(terminate))
     rmSync(folder, { recursive: true, force: true })
@@ -55,14 +58,14 @@ export async function startMesh(registries: object, locality = ''): Promise<Mesh
   try {
     const [xds = '', admin = ''] = await linesOf(controlPlane, 2)
     const proxyAdmin = `127.0.0.1:${await freePort()}`
-    children.push(
-      start('proxy', {
-        'control-plane': xds.replace('xds ', ''),
-        'admin-address': proxyAdmin,
-        node: 'sidecar~127.77.0.1~consumer.default~default.svc.cluster.local',
-        locality,
-      }),
-    )
+    const proxy = start('proxy', {
+      'control-plane': xds.replace('xds ', ''),
+      'admin-address': proxyAdmin,
+      node: 'sidecar~127.77.0.1~consumer.default~default.svc.cluster.local',
+      locality,
+    })
+    children.push(proxy)
+    said.push(tailOf(proxy))
     await untilAsync('the proxy is live', async () => (await fetch(`http://${proxyAdmin}/ready`)).status === 200)
     const page = async <T>(path: string): Promise<T> => {
       const response = await fetch(`http://${admin.replace('admin ', '')}${path}`)
@@ -89,6 +92,7 @@ export async function startMesh(registries: object, locality = ''): Promise<Mesh
           )
           return found.size === hosts
         }),
+      said: () => said.map((tail) => tail()).join('\n'),
       close,
     }
   } catch (error) {
@@ -100,11 +104,15 @@ export async function startMesh(registries: object, locality = ''): Promise<Mesh
 type Child = ChildProcessByStdio<null, Readable, Readable>
 
 function start(verb: string, options: Readonly<Record<string, string>>): Child {
-  const flags = Object.entries({ ...options, 'log-level': 'warning' }).flatMap(([name, value]) => [`--${name}`, value])
-  const child = spawn(process.execPath, [COMMAND, verb, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] })
-  // A pipe that nobody reads would stop the program.
-  child.stderr.resume()
-  return child
+  const flags = Object.entries({ ...options, 'log-level': 'info' }).flatMap(([name, value]) => [`--${name}`, value])
+  return spawn(process.execPath, [COMMAND, verb, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
+/** Reads its stderr, as a pipe that nobody reads would stop the program, and keeps the end of it. */
+function tailOf(child: Child): () => string {
+  let tail = ''
+  child.stderr.on('data', (text: Buffer) => (tail = (tail + text.toString()).slice(-4000)))
+  return () => tail
 }
 
 async function linesOf(child: Child, count: number): Promise<string[]> {

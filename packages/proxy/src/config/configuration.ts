@@ -79,8 +79,11 @@ export class Configuration {
   readonly #openListeners = new Set<string>()
   /** Removed listeners whose last connections may still use their route tables. */
   readonly #draining = new Set<ListenerConfig>()
+  /** How often a route table is used: by listeners as they are wanted, as they serve, and as they drain. */
+  readonly #tableUses = new Map<string, number>()
+  /** Route tables that have lost their last use since the last look. */
+  readonly #leftTables = new Set<string>()
   #endpointsMayBeUnused = false
-  #tablesMayBeUnused = false
   #timer: NodeJS.Timeout | undefined
   #timerAt = Infinity
   #scheduled = false
@@ -128,6 +131,7 @@ export class Configuration {
   setListener(listener: ListenerConfig): void {
     const state = this.#listeners.get(listener.name) ?? newListener()
     this.#listeners.set(listener.name, state)
+    this.#moveUse(state.wanted, listener)
     state.wanted = listener
     state.since = now()
     state.retryAt = 0
@@ -138,6 +142,7 @@ export class Configuration {
   removeListener(name: string): void {
     const state = this.#listeners.get(name)
     if (state === undefined) return
+    this.#moveUse(state.wanted, undefined)
     state.wanted = undefined
     this.#openListeners.add(name)
     this.#advanceSoon()
@@ -245,12 +250,10 @@ export class Configuration {
   }
 
   #advanceTables(): void {
-    if (this.#waitingTables.size === 0) return
-    const used = this.#tablesInUse()
     for (const [name, { wanted, since }] of this.#waitingTables) {
       if (!this.#clustersReady(wanted, since)) continue
       this.#waitingTables.delete(name)
-      if (!used.has(name)) continue
+      if (!this.#tableUses.has(name)) continue
       this.#tables.set(name, wanted)
       this.#runtime.setRouteTable(wanted)
     }
@@ -279,7 +282,6 @@ export class Configuration {
     if (wanted === undefined) {
       this.#listeners.delete(name)
       this.#openListeners.delete(name)
-      this.#tablesMayBeUnused = true
       // One that could not be bound is known to the runtime, too.
       if (state.applied !== undefined || state.error !== undefined) this.#drop(name, state.applied)
       return
@@ -306,7 +308,7 @@ export class Configuration {
     state.busy = true
     this.#runtime.setListener(wanted).then(
       () => {
-        if (state.applied !== undefined) this.#tablesMayBeUnused = true
+        this.#moveUse(state.applied, wanted)
         state.applied = wanted
         this.#settled(name, state, undefined)
       },
@@ -336,7 +338,7 @@ export class Configuration {
     if (applied !== undefined) this.#draining.add(applied)
     const done = (): void => {
       if (applied !== undefined) this.#draining.delete(applied)
-      this.#tablesMayBeUnused = true
+      this.#moveUse(applied, undefined)
       this.#advanceSoon()
     }
     this.#runtime.removeListener(name, this.#options.drainMs).then(done, (error: unknown) => {
@@ -345,28 +347,26 @@ export class Configuration {
     })
   }
 
-  #tablesInUse(): ReadonlySet<string> {
-    const used = new Set<string>()
-    const add = (listener: ListenerConfig | undefined): void => {
-      if (listener?.filter.routes.kind === 'rds') used.add(listener.filter.routes.name)
+  /** One configuration of a listener takes the place of another, or of none. */
+  #moveUse(from: ListenerConfig | undefined, to: ListenerConfig | undefined): void {
+    const left = tableOf(from)
+    const entered = tableOf(to)
+    if (entered !== undefined) this.#tableUses.set(entered, (this.#tableUses.get(entered) ?? 0) + 1)
+    if (left === undefined) return
+    const uses = (this.#tableUses.get(left) ?? 0) - 1
+    if (uses > 0) {
+      this.#tableUses.set(left, uses)
+    } else {
+      this.#tableUses.delete(left)
+      this.#leftTables.add(left)
     }
-    for (const { wanted, applied } of this.#listeners.values()) {
-      add(wanted)
-      add(applied)
-    }
-    for (const listener of this.#draining) add(listener)
-    return used
   }
 
   #removeUnusedTables(): void {
-    if (!this.#tablesMayBeUnused) return
-    this.#tablesMayBeUnused = false
-    const used = this.#tablesInUse()
-    for (const name of this.#tables.keys()) {
-      if (used.has(name)) continue
-      this.#tables.delete(name)
-      this.#runtime.removeRouteTable(name)
+    for (const name of this.#leftTables) {
+      if (!this.#tableUses.has(name) && this.#tables.delete(name)) this.#runtime.removeRouteTable(name)
     }
+    this.#leftTables.clear()
   }
 
   #removeClusters(): void {
@@ -416,6 +416,11 @@ export class Configuration {
   #resolve(dns: NonNullable<ConvertedCluster['dns']>): DnsResolution {
     return resolvePeriodically(dns, (endpoints) => this.setEndpoints(endpoints), this.#options.lookup)
   }
+}
+
+/** The route table that a listener fetches. */
+function tableOf(listener: ListenerConfig | undefined): string | undefined {
+  return listener?.filter.routes.kind === 'rds' ? listener.filter.routes.name : undefined
 }
 
 function newListener(): ListenerState {

@@ -10,6 +10,14 @@ import {
 import { isCompleteType } from '../type-urls.ts'
 import { type Answer, type ClientSubscription, dropUnwanted, errorDetail, Wanted } from './client-subscription.ts'
 
+interface Difference {
+  readonly subscribe: string[]
+  readonly unsubscribe: string[]
+}
+
+/** Most requests are answers, and what is wanted may be ten thousand names: then nobody looks for news among them. */
+const noDifference: Difference = { subscribe: [], unsubscribe: [] }
+
 export class DeltaClientSubscription implements ClientSubscription<DeltaDiscoveryRequest, DeltaDiscoveryResponse> {
   readonly typeUrl: string
   readonly #wanted = new Wanted()
@@ -99,9 +107,7 @@ export class DeltaClientSubscription implements ClientSubscription<DeltaDiscover
 
   #further(): DeltaDiscoveryRequest | undefined {
     const answer = this.#answer
-    const { names, again } = this.#wanted
-    const subscribe = [...names].filter((name) => !this.#toldNames.has(name) || again.has(name))
-    const unsubscribe = [...this.#toldNames].filter((name) => !names.has(name))
+    const { subscribe, unsubscribe } = this.#changed ? this.#difference() : noDifference
     this.#told()
     if (subscribe.length === 0 && unsubscribe.length === 0 && answer === undefined) return undefined
     this.#answer = undefined
@@ -112,6 +118,15 @@ export class DeltaClientSubscription implements ClientSubscription<DeltaDiscover
       responseNonce: answer?.nonce ?? '',
       ...errorDetail(answer),
     })
+  }
+
+  /** Between what is wanted and what the server has been told. */
+  #difference(): Difference {
+    const { names, again } = this.#wanted
+    return {
+      subscribe: [...names].filter((name) => !this.#toldNames.has(name) || again.has(name)),
+      unsubscribe: [...this.#toldNames].filter((name) => !names.has(name)),
+    }
   }
 
   #told(): void {

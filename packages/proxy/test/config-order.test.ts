@@ -162,6 +162,33 @@ describe('configuration', () => {
     h.configuration.close()
   })
 
+  test('looks at no listener when a rule changes, however many there are', async () => {
+    const h = new Harness()
+    let looks = 0
+    h.cluster('c')
+    h.endpoints('c', '127.0.0.1:1')
+    for (let i = 0; i < 100; i += 1) {
+      const { filter, ...rest } = listenerFromXds(listener(`l${i}`, { port: i + 1, rds: `r${i}` }), here)
+      h.configuration.setListener({
+        ...rest,
+        get filter() {
+          looks += 1
+          return filter
+        },
+      })
+      h.routes(`r${i}`, 'c')
+    }
+    await settle()
+    assert.ok(looks > 100)
+    assert.equal(h.runtime.take().filter((call) => call.startsWith('set listener')).length, 100)
+    looks = 0
+    h.routes('r7', 'c')
+    await settle()
+    assert.deepEqual(h.runtime.take(), ['set table r7'])
+    assert.equal(looks, 0)
+    h.configuration.close()
+  })
+
   test('does not wait for ever: not for a table, not for endpoints, not for a cluster that nobody has', async () => {
     const h = new Harness({ fetchTimeoutMs: 20, clusterWaitMs: 10 })
     h.listener('no table', { port: 1, rds: 'never' })

@@ -4,7 +4,7 @@
  */
 import { isWildcard } from '@aeraki/api'
 import type { Mesh, MeshChange } from '../mesh/mesh.ts'
-import { isVisible, type Service } from '../mesh/model.ts'
+import { isVisible, type Service, type ServiceKey } from '../mesh/model.ts'
 import { inboundPort } from '../translate/service.ts'
 import type { ServedPorts } from '../translate/served-ports.ts'
 import { endpointPlaces, listenerNames } from './changes.ts'
@@ -30,7 +30,8 @@ export interface Directory {
 export function createDirectory(mesh: Mesh, ports: ServedPorts): Directory {
   const listeners = new Owners()
   const workloads = new Owners()
-  const visibleByNamespace = new Map<string, readonly Service[]>()
+  /** By keys, for services change inside all the time. */
+  const visibleByNamespace = new Map<string, readonly ServiceKey[]>()
 
   function serviceFor(host: string, namespace: string): Service | undefined {
     const visible = mesh.servicesOfHost(host).filter(({ exportTo }) => isVisible(exportTo, namespace))
@@ -47,15 +48,6 @@ export function createDirectory(mesh: Mesh, ports: ServedPorts): Directory {
     return keys.flatMap((key) => mesh.service(key) ?? [])
   }
 
-  /** A service that changed inside keeps its place in the lists. */
-  function replaceVisible(before: Service | undefined, after: Service | undefined): void {
-    if (before === undefined || after === undefined) return
-    for (const [namespace, services] of visibleByNamespace) {
-      const at = services.indexOf(before)
-      if (at !== -1) visibleByNamespace.set(namespace, services.with(at, after))
-    }
-  }
-
   return {
     ports,
     serviceFor,
@@ -66,8 +58,6 @@ export function createDirectory(mesh: Mesh, ports: ServedPorts): Directory {
           visibleByNamespace.clear()
           if (before !== undefined) for (const name of listenerNames(before, ports)) listeners.remove(name, before.key)
           if (after !== undefined) for (const name of listenerNames(after, ports)) listeners.add(name, after.key)
-        } else {
-          replaceVisible(before, after)
         }
         if (parts.has('shape') || parts.has('endpoints')) {
           if (before !== undefined)
@@ -78,12 +68,15 @@ export function createDirectory(mesh: Mesh, ports: ServedPorts): Directory {
     },
     visibleTo(namespace) {
       const known = visibleByNamespace.get(namespace)
-      if (known !== undefined) return known
+      if (known !== undefined) return servicesOf(known)
       const visible = [...mesh.services()]
         // A wildcard has no address: nobody can call it, and no route leads there.
         .filter((service) => !isWildcard(service.host) && serviceFor(service.host, namespace) === service)
         .toSorted((a, b) => (a.host < b.host ? -1 : 1))
-      visibleByNamespace.set(namespace, visible)
+      visibleByNamespace.set(
+        namespace,
+        visible.map(({ key }) => key),
+      )
       return visible
     },
     listenerOwner: (name, namespace) =>

@@ -14,7 +14,7 @@ export { allKinds, definitionOf, type Kind, type KindDefinition, type Specs } fr
 export { type ConfigFile, openConfigFile, parseConfigFile } from './load/config-file.ts'
 export { loadSettings, type Settings } from './load/settings.ts'
 export { loadPath, loadPaths, loadResources, type LoadResult, loadValue } from './load/load.ts'
-export { type Folder, unreadableFinding, walkFolder } from './load/folder.ts'
+export { type Folder, isConfigurationFile, unreadableFinding, walkFolder } from './load/folder.ts'
 export { protocolAnnotation } from './load/early-form.ts'
 export { parseDuration, tryParseDuration } from './names/duration.ts'
 export { isDnsLabel, isDnsSubdomain } from './names/dns.ts'

@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, describe, test } from 'node:test'
+import { afterEach, beforeEach, describe, mock, test } from 'node:test'
 import assert from 'node:assert/strict'
-import {
+import fs, {
   appendFileSync,
   closeSync,
   ftruncateSync,
@@ -12,6 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { createFolderSource } from '../src/sources/folder.ts'
@@ -211,6 +212,34 @@ describe('folder source', () => {
     await start()
     assert.deepEqual(seen(), ['a'])
     assert.deepEqual(problems(), ['SOURCE_UNREADABLE huge.yaml'])
+  })
+
+  test('a file that is written or replaced is all that is read, however many there are', async () => {
+    for (let i = 0; i < 50; i += 1) writeFileSync(join(folder, `${i}.yaml`), rule(`rule-${i}`))
+    await start()
+    // The looks that follow the start and fresh files are over.
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    const rest = seen().filter((name) => name !== 'rule-7')
+    const walks = mock.method(fs, 'readdirSync')
+    const stats = mock.method(fs, 'statSync')
+    const reads = mock.method(fs, 'readFileSync')
+    syncBuiltinESMExports()
+    try {
+      writeFileSync(join(folder, '7.yaml'), rule('written'))
+      await until([...rest, 'written'].toSorted())
+      writeFileSync(join(folder, '7.yaml.new'), rule('replaced'))
+      renameSync(join(folder, '7.yaml.new'), join(folder, '7.yaml'))
+      await until([...rest, 'replaced'].toSorted())
+      writeFileSync(join(folder, 'more.yaml'), rule('more'))
+      await until([...rest, 'replaced', 'more'].toSorted())
+      assert.equal(walks.mock.callCount(), 0)
+      // Fresh files are read again, as another write may leave the same stat.
+      const paths = new Set([...stats.mock.calls, ...reads.mock.calls].map((call) => String(call.arguments[0])))
+      assert.deepEqual([...paths].toSorted(), [join(folder, '7.yaml'), join(folder, 'more.yaml')])
+    } finally {
+      mock.restoreAll()
+      syncBuiltinESMExports()
+    }
   })
 
   test('an empty folder is a mesh of nothing', async () => {

@@ -14,6 +14,11 @@ export interface Folder {
 
 const extensions = new Set(['.yaml', '.yml', '.json'])
 
+/** Whether a file of this name is configuration, and not hidden. */
+export function isConfigurationFile(name: string): boolean {
+  return !name.startsWith('.') && extensions.has(extname(name).toLowerCase())
+}
+
 /**
  * Links are followed, a folder once: one that leads back up does not go round for ever. What goes away while we look
  * is not there. Throws what `readdir` throws if the root itself can't be read.
@@ -37,7 +42,7 @@ export function walkFolder(root: string): Folder {
         // A Kubernetes ConfigMap volume is made of links.
         const kind = entry.isSymbolicLink() ? statSync(path) : entry
         if (kind.isDirectory()) enter(path)
-        else if (kind.isFile() && extensions.has(extname(entry.name).toLowerCase())) files.push(path)
+        else if (kind.isFile() && isConfigurationFile(entry.name)) files.push(path)
       })
     }
   }

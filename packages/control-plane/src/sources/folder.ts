@@ -1,15 +1,16 @@
 /**
  * A folder of YAML and JSON files, with those below it, watched.
  *
- * Every event, wherever it comes from, leads to the same thing: wait until it is quiet, walk the folder, read the files
- * whose stat differs. So it does not matter how an editor saves, how a Kubernetes volume swaps its `..data` link, or
- * whether an event got lost: a walk every few seconds finds what no event told. A folder that is gone is not an empty
- * one: what it held is kept until it is back.
+ * Every event leads to the same thing: wait until it is quiet, then look. Where nothing but files was written, only those
+ * that events named are read, however many there are; after anything else (folders, links, files that are gone, very many
+ * events) the folder is walked, and the files whose stat differs are read. So it does not matter how an editor saves, how
+ * a Kubernetes volume swaps its `..data` link, or whether an event got lost: a walk every few seconds finds what no event
+ * told. A folder that is gone is not an empty one: what it held is kept until it is back.
  */
-import { type FSWatcher, readFileSync, statSync, watch } from 'node:fs'
-import { sep } from 'node:path'
+import { type FSWatcher, lstatSync, readFileSync, statSync, watch } from 'node:fs'
+import { basename, join, sep } from 'node:path'
 import { AerakiError } from '@aeraki/api/errors'
-import { type Folder, loadResources, unreadableFinding, walkFolder } from '@aeraki/api'
+import { type Folder, isConfigurationFile, loadResources, unreadableFinding, walkFolder } from '@aeraki/api'
 import { getLogger } from '@logtape/logtape'
 import type { OriginUpdate, Source, SourceListener } from './source.ts'
 
@@ -34,12 +35,18 @@ const largestFile = 32 * 1024 * 1024
 const racyMs = 100
 /** A file that seems to be in the middle of being written is believed when it stays so. */
 const unfinishedMs = 300
+/** Of more paths than this a walk is as cheap, and some events may have been lost. */
+const manyPaths = 100
 
 export function createFolderSource(folder: string, options: FolderSourceOptions = {}): Source {
   const debounceMs = options.debounceMs ?? 20
   const rescanMs = options.rescanMs ?? 5000
   const files = new Map<string, FileState>()
   const watchers = new Map<string, FSWatcher>()
+  /** Paths that events have named since the last look. */
+  let touched = new Set<string>()
+  /** Paths to look at once more. */
+  let doubtful = new Set<string>()
   let listener: SourceListener | undefined
   let quiet: NodeJS.Timeout | undefined
   let quietSince = 0
@@ -48,16 +55,41 @@ export function createFolderSource(folder: string, options: FolderSourceOptions 
   let missing = false
   let closed = false
 
-  function touch(): void {
+  function touch(path: string): void {
     if (closed) return
+    touched.add(path)
     const now = Date.now()
     if (quiet === undefined) quietSince = now
     else if (now - quietSince > debounceMs * 50) return
     clearTimeout(quiet)
     quiet = setTimeout(() => {
       quiet = undefined
-      scan()
+      const paths = touched
+      touched = new Set()
+      look(paths)
     }, debounceMs)
+  }
+
+  /** At these paths, or at everything where they don't say all that may have changed. */
+  function look(paths: ReadonlySet<string>): void {
+    if (closed) return
+    if (missing || paths.size > manyPaths || ![...paths].every(isOnlyFile)) {
+      scan()
+      return
+    }
+    const files = [...paths].filter((path) => isConfigurationFile(basename(path))).toSorted()
+    const updates = files.flatMap((path) => readIfNew(path) ?? [])
+    if (updates.length > 0) listener?.(updates)
+  }
+
+  /** A file, or one that came and went: nothing but its own content can be new. */
+  function isOnlyFile(path: string): boolean {
+    try {
+      const stat = lstatSync(path, { throwIfNoEntry: false })
+      return stat === undefined ? !files.has(path) && !watchers.has(path) : stat.isFile()
+    } catch {
+      return false
+    }
   }
 
   function scan(): void {
@@ -70,7 +102,7 @@ export function createFolderSource(folder: string, options: FolderSourceOptions 
       if (!missing) log.warn('{folder} cannot be read; what it held is kept: {error}', { folder, error })
       missing = true
       unwatch(new Set())
-      later(200)
+      later(200, folder)
       return
     }
     if (missing) log.info('{folder} is back', { folder })
@@ -108,11 +140,11 @@ export function createFolderSource(folder: string, options: FolderSourceOptions 
       return unreadable(path, error)[0]
     }
     if (known?.text !== undefined && seemsUnfinished(text, known.text) && ageMs < unfinishedMs) {
-      later(unfinishedMs)
+      later(unfinishedMs, path)
       return undefined
     }
     const racy = ageMs < racyMs
-    if (racy) later(racyMs * 2)
+    if (racy) later(racyMs * 2, path)
     files.set(path, { stat, text, racy })
     if (known?.text === text) return undefined
     const { objects, diagnostics } = loadResources(text, path)
@@ -128,11 +160,14 @@ export function createFolderSource(folder: string, options: FolderSourceOptions 
     return [{ origin: path, state: 'present', objects: [], diagnostics: [finding] }]
   }
 
-  function later(ms: number): void {
+  function later(ms: number, path: string): void {
+    doubtful.add(path)
     if (closed || follow !== undefined) return
     follow = setTimeout(() => {
       follow = undefined
-      scan()
+      const paths = doubtful
+      doubtful = new Set()
+      look(paths)
     }, ms)
     follow.unref()
   }
@@ -142,16 +177,19 @@ export function createFolderSource(folder: string, options: FolderSourceOptions 
     for (const path of folders) {
       if (watchers.has(path)) continue
       try {
-        const watcher = watch(path, { persistent: false }, touch)
+        const watcher = watch(path, { persistent: false }, (_event, name) => {
+          // Of what happens to the folder itself, its own name is told.
+          touch(name === null || name === basename(path) ? path : join(path, name))
+        })
         watcher.on('error', () => {
           // The folder went away under the watcher; the walk that follows says what is left.
           watcher.close()
           watchers.delete(path)
-          touch()
+          touch(folder)
         })
         watchers.set(path, watcher)
         // What happened between the walk and now has told nobody.
-        touch()
+        touch(path)
       } catch (error) {
         log.debug('{path} is not watched: {error}', { path, error })
       }

@@ -31,6 +31,7 @@ import { Counters } from './counters.ts'
 import { DeltaSubscription } from './delta-subscription.ts'
 import { keepAlive, type KeepaliveOptions } from './keepalive.ts'
 import { SotwSubscription } from './sotw-subscription.ts'
+import { Turns } from './turns.ts'
 
 export interface AdsServerOptions {
   readonly provider: ResourceProvider
@@ -67,6 +68,9 @@ export async function createAdsServer(options: AdsServerOptions): Promise<AdsSer
 /** How long `close` lets clients read the end of their streams. */
 const closingMs = 1000
 
+/** Responses take some 0.2 ms each. */
+const streamsPerTurn = 10
+
 const defaults: ServerLimits = {
   types: 64,
   names: 100_000,
@@ -88,6 +92,7 @@ class Server implements AdsServer {
   readonly #http: Http2Server
   readonly #sessions = new Set<ServerHttp2Session>()
   readonly #streams = new Set<AnyStream>()
+  readonly #turns = new Turns(streamsPerTurn)
   #lastStream = 0
   #unsubscribe: () => void = () => {}
 
@@ -198,7 +203,9 @@ class Server implements AdsServer {
   #streamOptions(context: HandlerContext, onlyType: string | undefined) {
     const { provider } = this.#options
     const peer = context.values.get(peerKey)
-    return { id: ++this.#lastStream, peer, onlyType, provider, counters: this.counters, limits: this.#limits }
+    const { counters } = this
+    const limits = this.#limits
+    return { id: ++this.#lastStream, peer, onlyType, provider, counters, limits, turns: this.#turns }
   }
 
   async *#serve<Response>(stream: AnyStream, responses: AsyncGenerator<Response>): AsyncGenerator<Response> {

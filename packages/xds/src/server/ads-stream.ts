@@ -16,6 +16,7 @@ import type { ClientView, Nack, TypeView } from './client-view.ts'
 import type { Counters } from './counters.ts'
 import { edsName } from '../wire.ts'
 import type { Subscription, Verdict } from './subscription.ts'
+import type { Turns } from './turns.ts'
 
 export interface StreamOptions<Request, Response> {
   readonly id: number
@@ -26,6 +27,8 @@ export interface StreamOptions<Request, Response> {
   readonly provider: ResourceProvider
   readonly counters: Counters
   readonly limits: StreamLimits
+  /** Shared by all streams of a server. */
+  readonly turns: Turns
   newSubscription(typeUrl: string): Subscription<Request, Response>
 }
 
@@ -323,7 +326,7 @@ export class AdsStream<Request extends RequestShape, Response> {
   #wakeSoon(): void {
     if (this.#wakeScheduled) return
     this.#wakeScheduled = true
-    setImmediate(() => {
+    this.#options.turns.run(() => {
       this.#wakeScheduled = false
       this.#signal.raise()
     })

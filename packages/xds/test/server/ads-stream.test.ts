@@ -15,6 +15,7 @@ import { AdsStream, type StreamLimits } from '../../src/server/ads-stream.ts'
 import { Counters } from '../../src/server/counters.ts'
 import { DeltaSubscription } from '../../src/server/delta-subscription.ts'
 import { SotwSubscription } from '../../src/server/sotw-subscription.ts'
+import { Turns } from '../../src/server/turns.ts'
 import { cluster, item, node } from '../resources.ts'
 
 const { cluster: cds, endpoints: eds, listener: lds, routes: rds } = typeUrls
@@ -58,7 +59,7 @@ interface Options {
 function common({ limits, onlyType, provider = new StaticProvider() }: Options) {
   const counters = new Counters()
   const all: StreamLimits = { types: 8, names: 100, orderingMs: 60_000, ...limits }
-  return { id: 1, peer: 'test', onlyType, provider, counters, limits: all }
+  return { id: 1, peer: 'test', onlyType, provider, counters, limits: all, turns: new Turns(1) }
 }
 
 function deltaClient(options: Options & { readonly userAgent?: string } = {}) {

@@ -77,8 +77,8 @@ export function createFolderSource(folder: string, options: FolderSourceOptions 
       scan()
       return
     }
-    const files = [...paths].filter((path) => isConfigurationFile(basename(path))).toSorted()
-    const updates = files.flatMap((path) => readIfNew(path) ?? [])
+    const named = [...paths].filter((path) => isConfigurationFile(basename(path))).toSorted()
+    const updates = named.flatMap((path) => readIfNew(path) ?? [])
     if (updates.length > 0) listener?.(updates)
   }
 

@@ -75,7 +75,8 @@ export async function eurekaApplication(options: EurekaApplicationOptions): Prom
       Object.entries(options.metadata ?? {}).map(([key, value]) => [`eureka.instance.metadata-map.${key}`, value]),
     ),
   }
-  return { ...serverProcess({ name: 'eureka-application', port, command: () => java('Client', properties) }), port }
+  const command = () => java('Client', properties)
+  return { ...serverProcess({ name: 'eureka-application', port, command, patience: 120_000 }), port }
 }
 
 function java(main: string, properties: Readonly<Record<string, string | number | boolean>>): [string, ...string[]] {

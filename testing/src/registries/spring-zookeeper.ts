@@ -35,6 +35,7 @@ export async function springZookeeperApplication({
   const server = serverProcess({
     name: 'spring-zookeeper',
     port,
+    patience: 120_000,
     command: () => [
       needPeer('java').path,
       '-XX:TieredStopAtLevel=1',

@@ -66,14 +66,15 @@ class DataPath implements RealRuntime {
 
   constructor(options: RuntimeOptions) {
     const clock = new Clock()
+    const io = options.io ?? selectIo()
     const parts = {
-      io: options.io ?? selectIo(),
+      io,
       reusePort: options.reusePort ?? false,
       limits: { ...defaultProxyLimits, ...options.limits },
       clock,
       requestTimers: new TimerWheel(clock, 10),
       connectionTimers: new TimerWheel(clock, 250),
-      flusher: new Flusher(),
+      flusher: new Flusher((run) => io.afterReads(run)),
       buffers: new BufferPool(),
       stats: this.stats,
       random: options.random ?? Math.random,

@@ -1,6 +1,7 @@
 /**
- * The proxy's tests once more, on the other driver: Bun runs the same files. Left out are only those that start
- * processes on both runtimes themselves (main, interop/intercept) or are Node's own business (runtime-choice).
+ * The proxy's tests once more, on the other runtime: Bun runs the same files, and one that is about Bun alone. Left out are
+ * only those that start processes on both runtimes themselves (main, interop/intercept) or are Node's own business
+ * (runtime-choice).
  */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -10,6 +11,7 @@ import { needPeer, type Peer } from '@aeraki/testing'
 
 const files = [
   'io.test.ts',
+  'epoll.bun-test.ts',
   'data-path.test.ts',
   'requests.test.ts',
   'hostile.test.ts',

@@ -109,7 +109,7 @@ describe('the timer wheel', () => {
 
 describe('the flusher', () => {
   test('writes each output once per turn, also those that are added while it writes', async () => {
-    const flusher = new Flusher()
+    const flusher = new Flusher(setImmediate)
     const flushed: string[] = []
     const output = (name: string, then = (): void => undefined): { flushQueued: boolean; flush(): void } => ({
       flushQueued: false,

@@ -8,7 +8,15 @@ export interface BunApi {
   connect<Data>(options: BunConnectOptions<Data>): Promise<BunSocket<Data>>
 }
 
-export interface BunListenOptions<Data> {
+export type BunListenOptions<Data> = BunTcpOptions<Data> | BunUnixOptions<Data>
+
+export interface BunUnixOptions<Data> {
+  /** A path, or a name in the abstract namespace after a zero byte. */
+  readonly unix: string
+  readonly socket: BunSocketHandlers<Data>
+}
+
+export interface BunTcpOptions<Data> {
   readonly hostname: string
   readonly port: number
   readonly allowHalfOpen: boolean
@@ -17,7 +25,16 @@ export interface BunListenOptions<Data> {
   readonly socket: BunSocketHandlers<Data>
 }
 
-export interface BunConnectOptions<Data> {
+export type BunConnectOptions<Data> = BunDialOptions<Data> | BunAdoptOptions<Data>
+
+export interface BunAdoptOptions<Data> {
+  /** Bun's from now on. */
+  readonly fd: number
+  readonly data: Data
+  readonly socket: BunSocketHandlers<Data>
+}
+
+export interface BunDialOptions<Data> {
   readonly hostname: string
   readonly port: number
   readonly allowHalfOpen: boolean
@@ -36,9 +53,20 @@ export interface BunSocketHandlers<Data> {
   connectError?(socket: BunSocket<Data>, error: Error): void
 }
 
+/** Handlers to start from. */
+export const nothing: BunSocketHandlers<undefined> = {
+  open: () => undefined,
+  data: () => undefined,
+  drain: () => undefined,
+  end: () => undefined,
+  close: () => undefined,
+  error: () => undefined,
+}
+
 export interface BunListener {
   readonly port: number
   readonly hostname: string
+  readonly fd: number
   stop(closeActiveConnections?: boolean): void
 }
 

@@ -28,6 +28,10 @@ class BunIo implements Io {
     this.#bun = bun
   }
 
+  afterReads(run: () => void): void {
+    setImmediate(run)
+  }
+
   async listen(address: SocketAddress, options: ListenOptions, accept: AcceptHandler): Promise<Listener> {
     let listener: BunListener
     try {

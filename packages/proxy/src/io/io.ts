@@ -1,10 +1,11 @@
 import type { ByteBuffer } from '@aeraki/protocols'
 
 /**
- * The one interface between the proxy and the operating system's sockets, with two drivers: `bun.ts` (Bun's native
- * sockets) and `node.ts` (`node:net`). Nothing else in the proxy knows which runtime it is on.
+ * The one interface between the proxy and the operating system's sockets, with three drivers: `epoll/` (system calls,
+ * on Bun and Linux), `bun.ts` (Bun's native sockets, where that can't be) and `node.ts` (`node:net`). Nothing else in the
+ * proxy knows which runtime it is on.
  *
- * Contract, the same for both drivers (packages/proxy/test/io.test.ts runs on each):
+ * Contract, the same for all drivers (packages/proxy/test/io.test.ts runs on each):
  *  - callbacks of one connection never run inside a call to one of its methods;
  *  - `onData`'s chunk belongs to the driver and is valid until the callback returns;
  *  - after `onClose` no other callback comes; it comes exactly once for each connection that was opened;
@@ -12,6 +13,8 @@ import type { ByteBuffer } from '@aeraki/protocols'
  */
 export interface Io {
   readonly runtime: 'node' | 'bun'
+  /** Runs once, soon, and after all sockets that were ready have been read. */
+  afterReads(run: () => void): void
   /** Rejects with the system's error (EADDRINUSE, EADDRNOTAVAIL, ...). Port 0 picks one. */
   listen(address: SocketAddress, options: ListenOptions, handler: AcceptHandler): Promise<Listener>
   /** Returns at once; `handler.onOpen` or `handler.onClose` (never opened) follows. */

@@ -41,6 +41,10 @@ interface WithHandle {
 class NodeIo implements Io {
   readonly runtime = 'node'
 
+  afterReads(run: () => void): void {
+    setImmediate(run)
+  }
+
   async listen(address: SocketAddress, options: ListenOptions, accept: AcceptHandler): Promise<Listener> {
     const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true })
     server.on('connection', (socket) => {

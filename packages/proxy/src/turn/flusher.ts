@@ -1,6 +1,6 @@
 /**
- * Output is collected per connection and written once per turn of the event loop: what many clients asked in one turn
- * goes to a server in one write. `setImmediate` runs after all sockets that were ready have been read.
+ * Output is collected per connection and written once per turn of the event loop, after all sockets that were ready have
+ * been read: what many clients asked in one turn goes to a server in one write.
  */
 export interface Flushable {
   /** Set by the flusher; false initially. */
@@ -20,7 +20,13 @@ export class Flusher {
   #spare: Flushable[] = []
   #paused: Resumable[] = []
   #scheduled = false
+  readonly #afterReads: (run: () => void) => void
   readonly #run = (): void => this.run()
+
+  /** @param afterReads as in `Io` */
+  constructor(afterReads: (run: () => void) => void) {
+    this.#afterReads = afterReads
+  }
 
   add(output: Flushable): void {
     if (output.flushQueued) return
@@ -60,6 +66,6 @@ export class Flusher {
 
   #schedule(): void {
     this.#scheduled = true
-    setImmediate(this.#run)
+    this.#afterReads(this.#run)
   }
 }

@@ -17,6 +17,10 @@ export class MemoryIo implements Io {
   readonly upstream: MemoryConnection[] = []
   #accept: AcceptHandler | undefined
 
+  afterReads(run: () => void): void {
+    setImmediate(run)
+  }
+
   async listen(address: SocketAddress, _options: ListenOptions, accept: AcceptHandler): Promise<Listener> {
     this.#accept = accept
     return { address, close: async () => undefined }

@@ -25,7 +25,8 @@ export interface ProxyLimits {
   readonly downstreamHardLimit: number
   /**
    * Bytes waiting for a slow server, above which clients that write to it are not read any more; half of it ends the
-   * pause. Envoy: the cluster's per_connection_buffer_limit_bytes. `upstream_flow_control_backed_up_total`.
+   * pause. Mirrored requests are dropped meanwhile (`mirror_overflow`). Envoy: the cluster's
+   * per_connection_buffer_limit_bytes. `upstream_flow_control_backed_up_total`.
    */
   readonly upstreamHighWatermark: number
   /** Milliseconds a client may take over one frame (slow loris). `downstream_cx_incomplete_frame_timeout`. */
@@ -65,6 +66,11 @@ export interface ProxyLimits {
    * gone no sooner than the proxy does.
    */
   readonly lingerMs: number
+  /**
+   * Milliseconds that a peer, client or server, may take to end its side of a connection after the proxy has ended its
+   * own; then it is closed. Envoy: delayed_close_timeout.
+   */
+  readonly halfClosedTimeoutMs: number
   /** Milliseconds that connections of removed listeners and endpoints may go on. Envoy: --drain-time-s. */
   readonly drainMs: number
 }
@@ -88,5 +94,6 @@ export const defaultProxyLimits: ProxyLimits = {
   heartbeatIntervalMs: 60_000,
   maxMirrorsInFlight: 1000,
   lingerMs: 1000,
+  halfClosedTimeoutMs: 5000,
   drainMs: 30_000,
 }

@@ -15,6 +15,7 @@ const files = [
   'data-path.test.ts',
   'requests.test.ts',
   'hostile.test.ts',
+  'pressure.test.ts',
   'failover.test.ts',
   'swaps.test.ts',
   'exchange-model.test.ts',

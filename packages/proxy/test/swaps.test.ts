@@ -121,6 +121,26 @@ describe('swaps', () => {
     assert.equal((await client.call({})).pairs['server'], 'a')
   })
 
+  test('a removed cluster leaves no metrics behind, also when a request of it ends later', async (t) => {
+    const mesh = new Harness(t)
+    const release: (() => void)[] = []
+    const server = await mesh.server((message, connection) => {
+      release.push(() => echo('one')(message, connection))
+    })
+    mesh.runtime.setCluster(cluster('gone', [server.port]))
+    await mesh.listen([route('gone')])
+    const client = await mesh.client()
+    const call = client.call({})
+    await until(() => release.length === 1)
+    mesh.runtime.removeCluster('gone')
+    release[0]?.()
+    await call
+    assert.deepEqual(
+      [...mesh.runtime.stats.values().keys()].filter((name) => name.includes('gone')),
+      [],
+    )
+  })
+
   test('a listener that changes its routes keeps its socket and connections', async (t) => {
     const mesh = new Harness(t)
     const server = await mesh.server(echo('a'))
@@ -227,5 +247,15 @@ describe('swaps', () => {
     await client.closed
     assert.ok((await lost) instanceof Error)
     assert.equal(mesh.stat('outcome.reset'), 1)
+  })
+
+  test('a removed listener whose connections go on ends with the runtime', async (t) => {
+    const mesh = new Harness(t, { limits: { lingerMs: 3_600_000 } })
+    await mesh.listen([])
+    const client = await mesh.client()
+    const removed = mesh.runtime.removeListener('listener', 3_600_000)
+    await mesh.runtime.close(3_600_000)
+    await removed
+    await client.closed
   })
 })

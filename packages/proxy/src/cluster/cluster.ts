@@ -19,6 +19,8 @@ export class Cluster extends TimerEntry implements OutlierHost {
   pendingRequests = 0
   mirrorsInFlight = 0
   connections = 0
+  /** No longer configured: ends with its last request. */
+  removed = false
   /** By `FilterState.index`. */
   readonly telemetry: (ClusterTelemetry | undefined)[] = []
   #config: ClusterConfig
@@ -131,6 +133,7 @@ export class Cluster extends TimerEntry implements OutlierHost {
 
   /** The cluster is gone: requests in flight end, no new ones come. */
   retire(): void {
+    this.removed = true
     this.#core.connectionTimers.cancel(this)
     for (const endpoint of this.endpoints.values()) retire(endpoint)
     this.endpoints.clear()

@@ -127,15 +127,15 @@ export class DownstreamConnection
     if (this.#paused !== 0) {
       if (this.#inFlight <= this.#core.limits.maxInFlightPerConnection >> 1) this.#unpause(pausedForRequests)
     }
-    if (this.#closeWhenIdle && this.#inFlight === 0) this.closeWhenSent()
-    // It may be the last one that a closing connection waited for.
-    if (this.state === 'closing' && !this.flushQueued) this.#core.flusher.add(this)
+    // It may be the last one that the connection waited for to close.
+    if ((this.#closeWhenIdle || this.state === 'closing') && !this.flushQueued) this.#core.flusher.add(this)
   }
 
   /** Bytes of an answer began (or, negative, ended) to wait for the answers before it. */
   onHeld(bytes: number): void {
     this.#held += bytes
-    if (this.#held > this.#core.limits.downstreamHighWatermark) this.#checkOutput()
+    // Not at once: too much would close the connection, in the middle of a request's end.
+    if (this.#held > this.#core.limits.downstreamHighWatermark) this.#core.flusher.add(this)
   }
 
   /** Another configuration of the same protocol is in force from the next request on. */
@@ -148,10 +148,10 @@ export class DownstreamConnection
     this.#watch()
   }
 
-  /** Its listener is gone: closes at the first moment at which no request is in flight. */
+  /** Its listener is gone: closes at the end of the first turn after which no request is in flight or half read. */
   closeWhenIdle(): void {
     this.#closeWhenIdle = true
-    if (this.#inFlight === 0) this.closeWhenSent()
+    this.#core.flusher.add(this)
   }
 
   /** No new requests are read; closes when all answers have been sent. */
@@ -162,26 +162,21 @@ export class DownstreamConnection
   }
 
   destroy(): void {
-    if (this.state === 'closed') return
-    if (this.#inFlight > 0) this.filter.stats.destroyedLocalWithRequests.value += 1
-    this.#dispose()
+    if (this.state !== 'closed') {
+      if (this.#inFlight > 0) this.filter.stats.destroyedLocalWithRequests.value += 1
+      this.#dispose()
+    }
     this.#connection.destroy()
   }
 
   flush(): void {
     if (this.state === 'closed') return
-    if (this.#blocked) {
-      this.#checkOutput()
-      return
-    }
-    if (this.#out !== undefined) {
-      this.#send(this.#out)
-      if (this.#blocked) this.#checkOutput()
-    }
-    if (this.state === 'closing' && this.#inFlight === 0 && !this.#blocked) {
+    if (this.#out !== undefined && !this.#blocked) this.#send(this.#out)
+    if (this.#blocked || this.#held > 0 || (this.#paused & pausedForOutput) !== 0) this.#checkOutput()
+    if (this.#mayEnd) {
       this.#dispose()
       this.#connection.end()
-      this.#core.connectionTimers.start(this, lingerMs)
+      this.#core.connectionTimers.start(this, this.#core.limits.halfClosedTimeoutMs)
     }
   }
 
@@ -229,12 +224,13 @@ export class DownstreamConnection
     this.filter.stats.resumedReading.value += 1
     if (this.#ended) this.closeWhenSent()
     else this.#connection.resume()
+    if (this.#closeWhenIdle) this.#core.flusher.add(this)
   }
 
   onEnd(): void {
     this.#ended = true
     // What was read before a pause is still to be decoded.
-    if (this.#paused === 0) this.closeWhenSent()
+    if (this.#paused === 0 && !this.resumeQueued) this.closeWhenSent()
   }
 
   onDrain(): void {
@@ -324,6 +320,13 @@ export class DownstreamConnection
     this.#core.buffers.give(out)
   }
 
+  /** Whether it only waited to end, and nothing is left to wait for. */
+  get #mayEnd(): boolean {
+    if (this.#inFlight > 0 || this.#blocked) return false
+    if (this.state === 'closing') return true
+    return this.state === 'open' && this.#closeWhenIdle && this.#paused === 0 && this.#decoder.buffered === 0
+  }
+
   #pause(reason: number): void {
     if (this.#paused === 0) this.filter.stats.pausedReading.value += 1
     this.#paused |= reason
@@ -377,6 +380,3 @@ export class DownstreamConnection
     this.#core.connectionTimers.start(this, Math.max(shortest / 4, shortest - idleFor))
   }
 }
-
-/** How long a peer may take to end its side after this one has. */
-const lingerMs = 5000

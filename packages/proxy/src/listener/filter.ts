@@ -48,6 +48,8 @@ export class FilterState {
     const reporter = this.direction === 'inbound' ? 'destination' : 'source'
     const made = clusterTelemetry(this.#registry, reporter, this.protocol.name, cluster.name)
     cluster.telemetry[this.index] = made
+    // Its other metrics are gone already, and there may be a new cluster of this name.
+    if (cluster.removed) this.#registry.remove(made.scope)
     return made
   }
 }

@@ -24,7 +24,8 @@ export class ProxyListener implements DownstreamOwner {
   #error: string | undefined
   readonly #core: Core
   readonly #connections = new Set<DownstreamConnection>()
-  #onEmpty: (() => void) | undefined
+  /** Who waits for the last connection to close: it may be drained anew, and faster, while it is. */
+  readonly #onEmpty = new Set<() => void>()
 
   constructor(core: Core, config: ListenerConfig, filter: FilterState) {
     this.#core = core
@@ -107,13 +108,14 @@ export class ProxyListener implements DownstreamOwner {
   async #emptyWithin(ms: number): Promise<void> {
     if (this.#connections.size === 0 || ms <= 0) return
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms)
-      this.#onEmpty = () => {
+      const done = (): void => {
         clearTimeout(timer)
+        this.#onEmpty.delete(done)
         resolve()
       }
+      const timer = setTimeout(done, ms)
+      this.#onEmpty.add(done)
     })
-    this.#onEmpty = undefined
   }
 
   destroy(): void {
@@ -122,7 +124,7 @@ export class ProxyListener implements DownstreamOwner {
 
   onClosed(connection: DownstreamConnection): void {
     this.#connections.delete(connection)
-    if (this.#connections.size === 0) this.#onEmpty?.()
+    if (this.#connections.size === 0) for (const done of this.#onEmpty) done()
   }
 
   async #bind(config: ListenerConfig): Promise<Socket | undefined> {

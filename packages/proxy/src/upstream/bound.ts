@@ -67,7 +67,8 @@ export class BoundPool implements UpstreamPool, ConnectionOwner<BoundConnection>
       client.closeWhenSent()
       return
     }
-    this.#cluster.onConnectFailed(this.#endpoint)
+    // Where the client went away first, nobody knows whether it could have been established.
+    if (client.open) this.#cluster.onConnectFailed(this.#endpoint)
     for (const exchange of connection.waiting.takeAll())
       this.#core.dispatcher.retry(exchange, error?.message ?? 'closed')
   }
@@ -130,7 +131,10 @@ export class BoundConnection extends UpstreamConnection implements ExchangeHolde
     }
   }
 
-  protected leave(): void {}
+  /** Without it the client is of no more use: whatever state there was is gone. */
+  protected leave(): void {
+    if (this.state === 'retiring') this.client.closeWhenSent()
+  }
 
   protected connected(): void {
     for (const exchange of this.waiting.takeAll()) this.send(exchange, undefined)

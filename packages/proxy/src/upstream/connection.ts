@@ -12,6 +12,7 @@ import { getLogger } from '@logtape/logtape'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Endpoint } from '../cluster/endpoint.ts'
 import type { Core } from '../core.ts'
+import type { Exchange } from '../exchange/exchange.ts'
 import type { Connection, ConnectionHandler } from '../io/io.ts'
 import { TimerEntry } from '../turn/timer-wheel.ts'
 import { earlyFlushBytes } from '../turn/buffers.ts'
@@ -20,10 +21,11 @@ import type { Flushable, Resumable } from '../turn/flusher.ts'
 /**
  *  - `connecting`: requests wait in the pool;
  *  - `open`: takes requests;
- *  - `retiring`: finishes what it has, then closes;
+ *  - `retiring`: finishes what it has, then ends;
+ *  - `ending`: has ended its side, and waits for the server to end its own;
  *  - `closed`.
  */
-export type UpstreamState = 'connecting' | 'open' | 'retiring' | 'closed'
+export type UpstreamState = 'connecting' | 'open' | 'retiring' | 'ending' | 'closed'
 
 /** A client that is not read from while a connection it writes to is backed up. */
 export interface BackedUpClient extends Resumable {
@@ -113,6 +115,14 @@ export abstract class UpstreamConnection extends TimerEntry implements Connectio
     return this.state === 'open'
   }
 
+  /** Copies are not worth memory: none is sent where so much waits. Whether that was one, which has then ended. */
+  protected dropsCopy(exchange: Exchange): boolean {
+    if (exchange.client !== undefined || !this.isBackedUp) return false
+    this.cluster.stats.mirrorOverflow.value += 1
+    this.core.exchanges.reset(exchange)
+    return true
+  }
+
   /** Tells the client when there is room again. */
   notifyWhenDrained(client: BackedUpClient): void {
     if (this.#backedUp.length === 0) this.cluster.stats.backedUp.value += 1
@@ -121,7 +131,7 @@ export abstract class UpstreamConnection extends TimerEntry implements Connectio
 
   flush(): void {
     const { out } = this
-    if (out === undefined || this.#blocked || this.state === 'closed' || this.state === 'connecting') return
+    if (out === undefined || this.#blocked || (this.state !== 'open' && this.state !== 'retiring')) return
     this.cluster.stats.bytesSent.value += out.length
     this.#lastUsed = this.core.clock.now
     this.#blocked = !this.connection.send(out)
@@ -146,8 +156,10 @@ export abstract class UpstreamConnection extends TimerEntry implements Connectio
   }
 
   closeIfDone(): void {
-    if (this.state === 'retiring' && this.activeRequests === 0 && this.out === undefined && !this.#blocked)
-      this.connection.end()
+    if (this.state !== 'retiring' || this.activeRequests > 0 || this.out !== undefined || this.#blocked) return
+    this.state = 'ending'
+    this.connection.end()
+    this.core.connectionTimers.start(this, this.core.limits.halfClosedTimeoutMs)
   }
 
   onOpen(): void {
@@ -182,7 +194,9 @@ export abstract class UpstreamConnection extends TimerEntry implements Connectio
   onDrain(): void {
     this.#blocked = false
     this.flush()
-    if (!this.#blocked) this.#releaseBackedUp()
+    if (this.#blocked) return
+    this.closeIfDone()
+    this.#releaseBackedUp()
   }
 
   onClose(error: Error | undefined): void {
@@ -220,9 +234,17 @@ export abstract class UpstreamConnection extends TimerEntry implements Connectio
     const { core, cluster, protocol } = this
     const { heartbeatIntervalMs, upstreamIdleTimeoutMs } = core.limits
     const { now } = core.clock
+    if (this.state === 'ending') {
+      // The server has had its time to end its side.
+      this.destroy()
+      return
+    }
     if (this.activeRequests === 0 && upstreamIdleTimeoutMs > 0 && now - this.#lastUsed >= upstreamIdleTimeoutMs) {
       cluster.stats.connectionsIdleTimeout.value += 1
-      this.retire()
+      // The server does not even take the last bytes of one that is retiring.
+      if (this.state === 'retiring') this.destroy()
+      else this.retire()
+      if (this.state === 'retiring') this.#watch()
       return
     }
     const silent = now - this.#lastReceived >= heartbeatIntervalMs

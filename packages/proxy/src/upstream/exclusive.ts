@@ -135,6 +135,10 @@ class ExclusiveConnection extends UpstreamConnection implements ExchangeHolder {
   }
 
   send(exchange: Exchange, frame: Frame | undefined): void {
+    if (this.dropsCopy(exchange)) {
+      this.#pool.onFree(this)
+      return
+    }
     // Not another request before this one is through, whatever becomes of it.
     this.#exchange = exchange
     try {
@@ -148,14 +152,14 @@ class ExclusiveConnection extends UpstreamConnection implements ExchangeHolder {
     }
     this.tag = exchange.tag
     exchange.holder = this
-    const { oneway } = exchange
+    const { oneway, client } = exchange
     if (oneway) {
       this.#exchange = undefined
       exchange.holder = undefined
     }
     this.core.exchanges.sent(exchange)
+    if (this.isBackedUp) client?.onUpstreamBackedUp(this)
     if (oneway) this.#free()
-    else if (this.isBackedUp) exchange.client?.onUpstreamBackedUp(this)
   }
 
   onFrame(frame: Frame): boolean {

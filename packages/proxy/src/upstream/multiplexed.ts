@@ -61,7 +61,8 @@ export class MultiplexedPool implements UpstreamPool, ConnectionOwner<Multiplexe
   }
 
   onConnected(connection: MultiplexedConnection): void {
-    for (const exchange of this.#waiting.takeAll()) connection.send(exchange, undefined)
+    // They may be more than it has ids.
+    for (const exchange of this.#waiting.takeAll()) this.send(exchange, undefined)
     if (this.#retired) connection.retire()
   }
 
@@ -126,6 +127,7 @@ class MultiplexedConnection extends UpstreamConnection implements ExchangeHolder
   }
 
   send(exchange: Exchange, frame: Frame | undefined): void {
+    if (this.dropsCopy(exchange)) return
     if (frame === undefined) {
       replay(this.core, exchange, (kept) => this.#write(exchange, kept, true))
     } else {
@@ -217,9 +219,11 @@ class MultiplexedConnection extends UpstreamConnection implements ExchangeHolder
   /** @param mutated the frame has its mutation already */
   #write(exchange: Exchange, frame: Frame, mutated: boolean): void {
     const mutation = mutated ? undefined : exchange.route?.requestMutation
+    const { client } = exchange
     if (exchange.oneway) {
       frame.write(this.output(), 0, 0, mutation)
       this.core.exchanges.sent(exchange)
+      if (this.isBackedUp) client?.onUpstreamBackedUp(this)
       return
     }
     const slot = this.#free.length > 0 ? (this.#free[this.#free.length - 1] as number) : this.#slots.length
@@ -242,7 +246,7 @@ class MultiplexedConnection extends UpstreamConnection implements ExchangeHolder
     exchange.upstreamId = id
     exchange.holder = this
     this.core.exchanges.sent(exchange)
-    if (this.isBackedUp) exchange.client?.onUpstreamBackedUp(this)
+    if (this.isBackedUp) client?.onUpstreamBackedUp(this)
   }
 
   #retireSelf(): void {

@@ -15,6 +15,9 @@ export class MemoryIo implements Io {
   readonly runtime = 'node'
   /** Outgoing connections, in the order they were made. */
   readonly upstream: MemoryConnection[] = []
+  /** Whether they are established at once; else when a test calls `onOpen`. */
+  establishes = true
+  onConnect: (connection: MemoryConnection) => void = () => undefined
   #accept: AcceptHandler | undefined
 
   afterReads(run: () => void): void {
@@ -30,7 +33,8 @@ export class MemoryIo implements Io {
     const connection = new MemoryConnection(address)
     connection.handler = handler
     this.upstream.push(connection)
-    queueMicrotask(() => handler.onOpen())
+    this.onConnect(connection)
+    if (this.establishes) queueMicrotask(() => handler.onOpen())
     return connection
   }
 
@@ -60,6 +64,7 @@ export class MemoryConnection implements Connection {
   readonly pendingBytes = 0
   /** Calls that would each be a system call. */
   writes = 0
+  ended = false
   /** Takes what is written; the bytes are valid during the call. */
   onWrite: (bytes: Uint8Array) => void = () => undefined
 
@@ -86,7 +91,9 @@ export class MemoryConnection implements Connection {
 
   pause(): void {}
   resume(): void {}
-  end(): void {}
+  end(): void {
+    this.ended = true
+  }
 
   destroy(): void {
     queueMicrotask(() => {

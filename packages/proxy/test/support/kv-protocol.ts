@@ -71,14 +71,21 @@ export function decode(bytes: Buffer): Required<KvMessage> {
   }
 }
 
+export interface KvOptions {
+  /** Answers go out in the order of the requests. Default: false. */
+  readonly ordered?: boolean
+  /** The high half of a request's id is its tag. Default: false. */
+  readonly tagged?: boolean
+}
+
 /** Variants of the protocol, which differ in how they use connections. */
-export function kvProtocol(connection: ConnectionModel, options: { ordered?: boolean } = {}): Protocol {
+export function kvProtocol(connection: ConnectionModel, options: KvOptions = {}): Protocol {
   return {
     name: `kv${connection}`,
     connection,
     responseOrder: options.ordered === true ? 'request' : 'any',
     attributes: [],
-    decoder: (_side, limits): Decoder => new LengthDecoder(grammar(limits), new KvFrame()),
+    decoder: (_side, limits): Decoder => new LengthDecoder(grammar(limits), new KvFrame(options.tagged === true)),
     writeError(out, to, error) {
       append(
         out,
@@ -128,6 +135,11 @@ class KvFrame implements PointableFrame {
   length = 0
   #bytes: Buffer = Buffer.alloc(0)
   #at = 0
+  readonly #tagged: boolean
+
+  constructor(tagged: boolean) {
+    this.#tagged = tagged
+  }
 
   point(bytes: Buffer, at: number, length: number): void {
     this.#bytes = bytes
@@ -136,6 +148,7 @@ class KvFrame implements PointableFrame {
     this.kind = kinds[(bytes[at + 4] as number) & 15] as FrameKind
     this.idHigh = bytes.readInt32BE(at + 5)
     this.idLow = bytes.readInt32BE(at + 9)
+    if (this.#tagged) this.tag = this.idHigh
   }
 
   get status(): ResponseStatus {

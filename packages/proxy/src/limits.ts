@@ -71,7 +71,7 @@ export interface ProxyLimits {
    * own; then it is closed. Envoy: delayed_close_timeout.
    */
   readonly halfClosedTimeoutMs: number
-  /** Milliseconds that connections of removed listeners and endpoints may go on. Envoy: --drain-time-s. */
+  /** Milliseconds that connections of removed listeners may go on. Envoy: --drain-time-s. */
   readonly drainMs: number
 }
 

@@ -114,7 +114,8 @@ class Play {
   }
 
   async run(steps: readonly Step[]): Promise<void> {
-    for (const server of this.#servers) server.behaviour = (message, connection) => this.#onQuestion(message, connection)
+    for (const server of this.#servers)
+      server.behaviour = (message, connection) => this.#onQuestion(message, connection)
     await this.#configure()
     for (let count = 0; count < 2; count += 1) await this.#connect(count)
     for (const { kind, who } of steps) {
@@ -241,6 +242,8 @@ class Play {
       for (const { activeRequests } of all) assert.equal(activeRequests, 0)
     }
     for (const [client, sent] of this.#sent) this.#check(client, sent)
+    // There may be very many plays.
+    for (const { received } of [...this.#servers, ...this.#sent.keys()]) received.length = 0
   }
 
   /** Each request got one answer at most, and its own. */

@@ -5,6 +5,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import type { OutlierDetection } from '../src/config/model.ts'
 import { createRuntime, type RealRuntime } from '../src/create-runtime.ts'
+import type { ProxyLimits } from '../src/limits.ts'
 import { cluster, endpoint, endpoints, Harness, locality, route, table, until } from './support/harness.ts'
 import { echo, receive, type KvClient, type Received, type ServerConnection } from './support/kv-peers.ts'
 import { encode, kvProtocol } from './support/kv-protocol.ts'
@@ -76,7 +77,7 @@ describe('clients', () => {
   })
 
   test('a client that ends its side just when it is to be read from again gets answers to all it had sent', async () => {
-    const mesh = await InMemory.start(1)
+    const mesh = await InMemory.start({ maxInFlightPerConnection: 1 })
     const { client } = mesh
     client.receive(Buffer.concat([1, 2, 3].map((id) => encode({ kind: 'request', id }))))
     await until(() => mesh.requests().length === 1)
@@ -213,8 +214,25 @@ describe('servers', () => {
     assert.equal(mesh.clusterStat('one', 'upstream_cx_idle_timeout'), 1)
   })
 
+  test('a client that only listens to its own connection is not idle, and neither is that', async () => {
+    const idleMs = 800
+    const mesh = await InMemory.start({ upstreamIdleTimeoutMs: idleMs }, bound, idleMs)
+    mesh.client.receive(encode({ kind: 'request', id: 1 }))
+    await until(() => mesh.requests().length === 1)
+    const [server] = mesh.servers as readonly [MemoryConnection]
+    server.receive(encode({ kind: 'response', id: 1 }))
+    // Longer than any deadline could have waited.
+    const end = performance.now() + 3 * idleMs
+    while (performance.now() < end) {
+      server.receive(encode({ kind: 'response', id: 2 }))
+      await turn()
+    }
+    assert.equal(mesh.client.ended || mesh.client.destroyed || server.ended || server.destroyed, false)
+    await mesh.runtime.close(0)
+  })
+
   test('a client that goes away before its own connection is there is no fault of the endpoint', async () => {
-    const mesh = await InMemory.start(10, bound)
+    const mesh = await InMemory.start({}, bound)
     mesh.io.establishes = false
     mesh.client.receive(encode({ kind: 'request', id: 1 }))
     assert.equal(mesh.servers.length, 1)
@@ -226,7 +244,7 @@ describe('servers', () => {
 
   test('more requests than a connection has ids can wait for one', async () => {
     const count = 70_000
-    const mesh = await InMemory.start(count + 1)
+    const mesh = await InMemory.start({ maxInFlightPerConnection: count + 1 })
     mesh.io.establishes = false
     const frames = Array.from({ length: count }, (_, id) => encode({ kind: 'request', id }))
     mesh.client.receive(Buffer.concat(frames))
@@ -251,10 +269,16 @@ async function flood(client: KvClient, enough: () => boolean): Promise<number> {
   let sent = 0
   for (; sent * body.length < floodBytes && !enough(); sent += 1) {
     client.send({ kind: 'oneway', id: sent, body })
-    await new Promise((resolve) => setImmediate(resolve))
+    await turn()
   }
   assert.ok(enough(), `not after ${sent} requests`)
   return sent
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve)
+  })
 }
 
 /** One client and one cluster, whose connections do what the test says, when it says so. */
@@ -266,9 +290,9 @@ class InMemory {
   answers = 0
   readonly #requests = new Map<MemoryConnection, number[]>()
 
-  static async start(maxInFlightPerConnection: number, protocol = shared): Promise<InMemory> {
+  static async start(limits: Partial<ProxyLimits>, protocol = shared, idleTimeoutMs = 0): Promise<InMemory> {
     const io = new MemoryIo()
-    const runtime = createRuntime({ io, protocol: () => protocol, limits: { maxInFlightPerConnection } })
+    const runtime = createRuntime({ io, protocol: () => protocol, limits })
     await runtime.setListener({
       name: 'listener',
       address: { host: '127.0.0.1', port: 1 },
@@ -278,7 +302,7 @@ class InMemory {
         statPrefix: 'test',
         protocol: protocol.name,
         routes: { kind: 'static', table: table([route('one')]) },
-        idleTimeoutMs: 0,
+        idleTimeoutMs,
       },
     })
     return new InMemory(runtime, io)

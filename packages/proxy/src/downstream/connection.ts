@@ -314,6 +314,7 @@ export class DownstreamConnection
   /** Closes nothing, whatever becomes of it: a request may be in the middle of its end. */
   #send(out: ByteBuffer): void {
     this.filter.stats.bytesSent.value += out.length
+    this.#lastActivity = this.#core.clock.now
     this.#writesMuch = out.length > muchBytes
     this.#blocked = !this.#connection.send(out)
     this.#out = undefined

@@ -113,6 +113,8 @@ export class BoundConnection extends UpstreamConnection implements ExchangeHolde
       this.#sent.shift()
     } else if (client.open) {
       frame.write(client.output(), frame.idHigh, frame.idLow, undefined)
+      // Who only listens is not idle.
+      this.used()
     }
     return this.state !== 'closed'
   }

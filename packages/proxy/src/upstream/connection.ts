@@ -123,6 +123,10 @@ export abstract class UpstreamConnection extends TimerEntry implements Connectio
     return true
   }
 
+  protected used(): void {
+    this.#lastUsed = this.core.clock.now
+  }
+
   /** Tells the client when there is room again. */
   notifyWhenDrained(client: BackedUpClient): void {
     if (this.#backedUp.length === 0) this.cluster.stats.backedUp.value += 1
@@ -133,7 +137,7 @@ export abstract class UpstreamConnection extends TimerEntry implements Connectio
     const { out } = this
     if (out === undefined || this.#blocked || (this.state !== 'open' && this.state !== 'retiring')) return
     this.cluster.stats.bytesSent.value += out.length
-    this.#lastUsed = this.core.clock.now
+    this.used()
     this.#blocked = !this.connection.send(out)
     this.out = undefined
     this.core.buffers.give(out)

@@ -65,6 +65,7 @@ export class MemoryConnection implements Connection {
   /** Calls that would each be a system call. */
   writes = 0
   ended = false
+  destroyed = false
   /** Takes what is written; the bytes are valid during the call. */
   onWrite: (bytes: Uint8Array) => void = () => undefined
 
@@ -96,6 +97,7 @@ export class MemoryConnection implements Connection {
   }
 
   destroy(): void {
+    this.destroyed = true
     queueMicrotask(() => {
       const { handler } = this
       this.handler = closed

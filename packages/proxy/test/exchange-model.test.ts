@@ -16,7 +16,7 @@ const weights = {
   request: 24,
   oneway: 5,
   'big-request': 2,
-  'big-oneway': 2,
+  'big-oneway': 3,
   connect: 6,
   'client-heartbeat': 1,
   garbage: 1,
@@ -27,14 +27,14 @@ const weights = {
   // Servers
   answer: 16,
   error: 4,
-  'big-answer': 1,
+  'big-answer': 4,
   stray: 1,
   'server-heartbeat': 1,
   'server-garbage': 1,
   'server-close': 1,
   cut: 1,
   goaway: 1,
-  'server-stalls': 1,
+  'server-stalls': 2,
   'server-reads': 2,
   // Configuration
   routes: 2,
@@ -376,7 +376,7 @@ async function ends(mesh: Harness, play: Promise<void>): Promise<void> {
 for (const protocol of protocols) {
   describe(`exchanges (${protocol.name})`, () => {
     test('whatever clients and servers do, each request ends once, with one outcome', async (t) => {
-      const mesh = new Harness(t, { protocol, limits, idleTimeoutMs: 700 })
+      const mesh = new Harness(t, { protocol, limits })
       const servers = [await mesh.server(() => undefined), await mesh.server(() => undefined)]
       const play = (steps: readonly Step[]): Promise<void> => ends(mesh, new Play(mesh, servers).run(steps))
       await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 40, maxLength: 80 }), play), {

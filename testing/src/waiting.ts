@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import type { ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 
-/** Resolves when it holds; rejects after half a minute, with what it threw last. Until then, throwing is not holding. */
+/** Resolves when it holds; rejects after a minute at least, with what it threw last. Until then, throwing is not holding. */
 export async function eventually(condition: () => Promise<boolean>): Promise<void> {
   let failure: unknown
-  for (let tries = 0; tries < 600; tries += 1) {
+  for (let tries = 0; tries < 1200; tries += 1) {
     try {
       if (await condition()) return
     } catch (error) {

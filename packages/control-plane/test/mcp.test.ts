@@ -246,7 +246,7 @@ describe('source', () => {
   for (const versions of [['v1'], ['v1alpha3'], ['v1', 'v1alpha3']]) {
     test(
       `objects that are served as ${versions.join(' and ')} come once, change and go`,
-      { timeout: 20_000 },
+      { timeout: 60_000 },
       async (t) => {
         const { provider, port } = await serve(t, versions)
         const object = one(serviceEntry)
@@ -264,7 +264,7 @@ describe('source', () => {
     )
   }
 
-  test('an object that cannot be read is reported by its name, and the others come', { timeout: 20_000 }, async (t) => {
+  test('an object that cannot be read is reported by its name, and the others come', { timeout: 60_000 }, async (t) => {
     const { provider, port } = await serve(t, ['v1'])
     const good = toMcp(one(serviceEntry))
     const envelope = fromBinary(ResourceSchema, good.any.value)

@@ -7,6 +7,7 @@ import { endpointsFromXds } from '../src/config/from-endpoints.ts'
 import { listenerFromXds } from '../src/config/from-listener.ts'
 import { clustersOf, routeTableFromHttp } from '../src/config/from-routes.ts'
 import { Place } from '../src/config/refusal.ts'
+import { until } from './support/harness.ts'
 import { RecordingRuntime, settle } from './support/recording-runtime.ts'
 import { edsCluster, endpoints, listener, routes, staticCluster } from './support/xds.ts'
 
@@ -197,7 +198,7 @@ describe('configuration', () => {
     h.routes('r', 'empty', 'unknown')
     await settle()
     assert.deepEqual(h.runtime.take(), ['set cluster empty'])
-    await new Promise((resolve) => setTimeout(resolve, 60))
+    await until(() => h.runtime.calls.length === 3)
     await settle()
     assert.deepEqual([...h.runtime.calls].sort(), ['set listener no endpoints', 'set listener no table', 'set table r'])
     h.configuration.close()
@@ -216,7 +217,7 @@ describe('configuration', () => {
     assert.deepEqual([...h.configuration.warming()], [['l', "can't bind l"]])
     assert.equal(h.configuration.isWarming(), false)
     h.runtime.unbindable.clear()
-    await new Promise((resolve) => setTimeout(resolve, 60))
+    await until(() => heard.length === 2)
     assert.deepEqual(heard, ["l can't bind l", 'l serves'])
     assert.equal(h.configuration.warming().size, 0)
     h.configuration.close()
@@ -270,8 +271,10 @@ describe('configuration', () => {
       h.runtime.endpoints.get('dns!c')?.localities[0]?.endpoints.map(({ address }) => address.host)
     await settle()
     assert.deepEqual(hosts(), ['10.0.0.1', '10.0.0.2'])
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    await until(() => h.runtime.calls.filter((call) => call === 'set endpoints dns!c').length === 2)
     assert.deepEqual(hosts(), ['10.0.0.3'])
+    // The same answer once more changes nothing.
+    await new Promise((resolve) => setTimeout(resolve, 20))
     assert.equal(h.runtime.calls.filter((call) => call === 'set endpoints dns!c').length, 2)
     assert.deepEqual([...h.configuration.needs().endpoints], [], 'nobody asks the control plane for them')
     h.configuration.close()

@@ -36,7 +36,7 @@ function start(
 }
 
 async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (let i = 0; i < 500; i++) {
+  for (let i = 0; i < 3000; i++) {
     if (await condition()) return
     await new Promise((resolve) => setTimeout(resolve, 20))
   }

@@ -209,6 +209,6 @@ async function sidecar(namespace: NetworkNamespace, file: string): Promise<Envoy
 }
 
 async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  for (const end = performance.now() + 30_000; performance.now() < end; await sleep(50)) if (await condition()) return
+  for (const end = performance.now() + 60_000; performance.now() < end; await sleep(50)) if (await condition()) return
   throw new Error(`in vain: ${what}`)
 }

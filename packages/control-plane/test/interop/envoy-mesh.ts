@@ -129,9 +129,9 @@ spec: {hosts: [${host}], http: [{name: to-${version}, route: [{destination: {hos
 `
 }
 
-/** Asks again and again, for half a minute at most. */
+/** Asks again and again, for a minute at most. */
 export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (const end = performance.now() + 30_000; performance.now() < end;) {
+  for (const end = performance.now() + 60_000; performance.now() < end;) {
     if (await condition()) return
     await new Promise((resolve) => setTimeout(resolve, 5))
   }

@@ -30,7 +30,7 @@ export function startBridge(settings: object): TestBridge {
       return service?.instances.map(({ address, ports }) => `${address}:${Object.values(ports).join()}`).toSorted()
     },
     until: async (what, condition) => {
-      const end = Date.now() + 30_000
+      const end = Date.now() + 60_000
       while (!condition()) {
         if (Date.now() > end) assert.fail(`it never came that ${what}`)
         await new Promise((resolve) => setTimeout(resolve, 10))

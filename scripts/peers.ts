@@ -67,7 +67,8 @@ const debian: readonly { path: string; package: string }[] = [
 const mavenBuilds: Readonly<Record<string, string>> = {
   'dubbo-java': 'Apache Dubbo 3 consumer and provider',
   'dubbo-etcd': 'an Apache Dubbo 3 provider that registers itself in etcd',
-  nacos: 'a server of Nacos',
+  nacos: 'a server of Nacos 2',
+  nacos3: 'a server of Nacos 3',
   eureka: 'a server of Eureka',
   'spring-zookeeper': 'a Spring Cloud application that registers itself in ZooKeeper',
   mongo: "a server of MongoDB's protocol",

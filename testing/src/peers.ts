@@ -34,8 +34,9 @@ const peers = {
   etcd: '/usr/bin/etcd',
   etcdctl: '/usr/bin/etcdctl',
   openssl: '/usr/bin/openssl',
-  /** Folders with the jars of a Nacos server (testing/nacos) and a Eureka server (testing/eureka). */
+  /** Folders with the jars of servers of Nacos 2 and 3 (testing/nacos, testing/nacos3) and Eureka (testing/eureka). */
   nacos: join(peersFolder, 'nacos'),
+  nacos3: join(peersFolder, 'nacos3'),
   eureka: join(peersFolder, 'eureka'),
   /** Folder with the jars of a Spring Cloud application that registers itself in ZooKeeper (testing/spring-zookeeper). */
   'spring-zookeeper': join(peersFolder, 'spring-zookeeper'),
@@ -70,6 +71,7 @@ const proofs: Partial<Record<PeerName, string>> = {
   'dubbo-java': join(peersFolder, 'dubbo-java/.stamp'),
   'dubbo-etcd': join(peersFolder, 'dubbo-etcd/.stamp'),
   nacos: join(peersFolder, 'nacos/.stamp'),
+  nacos3: join(peersFolder, 'nacos3/.stamp'),
   eureka: join(peersFolder, 'eureka/.stamp'),
   'spring-zookeeper': join(peersFolder, 'spring-zookeeper/.stamp'),
   mongo: join(peersFolder, 'mongo/.stamp'),

@@ -1,7 +1,4 @@
-/**
- * Of Nacos' two HTTP interfaces, and of its services. That of version 3 is known from its documentation; its paths, but for
- * configurations, are those that Alibaba's nacos-maintainer-client 3.1 was once seen to ask. No server of version 3 was at hand.
- */
+/** Of Nacos' two HTTP interfaces, and of its services. interop/ has the real servers of both. */
 import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage } from 'node:http'
 import { test } from 'node:test'
@@ -71,6 +68,7 @@ test('both interfaces say what there is', () => {
   assert.deepEqual(v1.readConfigs(page), { total: 2, configs })
   assert.deepEqual(v3.readConfigs({ code: 0, data: page }), { total: 2, configs })
   assert.equal(v3.readConfig('{"code":0,"data":{"content":"text"}}'), 'text')
+  assert.equal(v3.readConfig('{"code":20004,"message":"resource not found","data":null}'), undefined)
   assert.throws(() => v3.readInstances({ code: 20004, message: 'no such service' }), /20004: no such service/)
   assert.throws(() => v1.readServices({}), /no list/)
   assert.equal(serverUrl('http://h:8848'), 'http://h:8848/nacos')

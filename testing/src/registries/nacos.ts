@@ -1,5 +1,6 @@
-/** A Nacos server, standalone (the peer `nacos`: testing/nacos says what of it is Alibaba's). */
-import { readdirSync } from 'node:fs'
+/** A Nacos server, standalone (the peers `nacos` and `nacos3`: testing/ says what of them is Alibaba's). */
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { isFree } from '../ports.ts'
 import { needPeer } from '../peers.ts'
 import { type ServerProcess, serverProcess } from './server.ts'
@@ -11,18 +12,23 @@ export interface NacosServer extends ServerProcess {
 }
 
 export interface NacosOptions {
+  /** Default 2. */
+  readonly release?: 2 | 3
   /** It then asks for user `nacos` with password `nacos`; tokens hold for so many seconds. */
   readonly tokenSeconds?: number
 }
 
 /** Not started yet. It also takes gRPC, on the port 1000 above. */
-export async function nacosServer({ tokenSeconds }: NacosOptions = {}): Promise<NacosServer> {
+export async function nacosServer({ tokenSeconds, release = 2 }: NacosOptions = {}): Promise<NacosServer> {
   const port = await freeNacosPort()
+  const peer = release === 2 ? 'nacos' : 'nacos3'
   const server = serverProcess({
-    name: 'nacos',
+    name: peer,
     port,
     patience: 180_000,
     command: (folder) => {
+      // Release 3 wants to have one.
+      writeFileSync(join(folder, 'application.properties'), '')
       const properties = {
         'nacos.home': folder,
         'nacos.standalone': true,
@@ -30,14 +36,17 @@ export async function nacosServer({ tokenSeconds }: NacosOptions = {}): Promise<
         'derby.system.durability': 'test',
         'nacos.server.ip': '127.0.0.1',
         'server.port': port,
+        'nacos.server.main.port': port,
         'server.servlet.contextPath': '/nacos',
         'nacos.core.auth.enabled': tokenSeconds !== undefined,
+        'nacos.core.auth.admin.enabled': tokenSeconds !== undefined,
         'nacos.core.auth.system.type': 'nacos',
         'nacos.core.auth.plugin.nacos.token.secret.key': Buffer.alloc(48, 'aeraki').toString('base64'),
         'nacos.core.auth.plugin.nacos.token.expire.seconds': tokenSeconds ?? 18_000,
         'nacos.core.auth.server.identity.key': 'aeraki',
         'nacos.core.auth.server.identity.value': 'test',
         'spring.main.banner-mode': 'off',
+        'spring.config.additional-location': `file:${folder}/`,
       }
       return [
         needPeer('java').path,
@@ -46,8 +55,8 @@ export async function nacosServer({ tokenSeconds }: NacosOptions = {}): Promise<
         '-Xmx512m',
         ...Object.entries(properties).map(([key, value]) => `-D${key}=${value}`),
         '-cp',
-        classPath(`${needPeer('nacos').path}/lib`),
-        'io.aeraki.testing.nacos.Server',
+        classPath(`${needPeer(peer).path}/lib`),
+        `io.aeraki.testing.${peer}.Server`,
       ]
     },
   })

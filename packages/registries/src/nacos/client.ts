@@ -153,14 +153,14 @@ export class NacosClient {
   }
 
   async #logIn(credentials: { username: string; password: string }): Promise<void> {
-    const path = this.#dialect.login
+    const { login: path, refusals } = this.#dialect
     const refusal = new Refusal('the user or password is wrong')
     const answer = await this.#send({ path, form: new URLSearchParams(credentials) }).catch((error: unknown) => {
       // Nacos 2.2 answers with a status that is none in HTTP.
       const code = error instanceof Error && 'code' in error ? error.code : undefined
       throw code === 'HPE_INVALID_STATUS' ? refusal : error
     })
-    if (isRefused(answer)) throw refusal
+    if (refusals.has(answer.status)) throw refusal
     const body = jsonOf(answer, path) as { accessToken?: unknown; tokenTtl?: unknown }
     if (typeof body.accessToken !== 'string') throw new Error(`${path} answers without a token`)
     // Some servers where nobody has to log in answer so.

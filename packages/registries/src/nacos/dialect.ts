@@ -26,6 +26,8 @@ export interface ConfigPage {
 /** Paths to ask, below the context path, and what their answers mean. */
 export interface Dialect {
   readonly login: string
+  /** Statuses by which a login with a wrong user or password is answered. */
+  readonly refusals: ReadonlySet<number>
   readonly namespaces: string
   /** One page of all groups. */
   services(namespace: string, page: number): string
@@ -47,6 +49,7 @@ export const pageSize = 500
 
 export const v1: Dialect = {
   login: '/v1/auth/login',
+  refusals: new Set([401, 403]),
   namespaces: '/v1/console/namespaces',
   services: (namespaceId, pageNo) =>
     pathOf('/v1/ns/catalog/services', { withInstances: false, hasIpCount: false, namespaceId, pageNo, pageSize }),
@@ -67,6 +70,8 @@ export const v1: Dialect = {
 
 export const v3: Dialect = {
   login: '/v3/auth/user/login',
+  // Where only the password is wrong it is the last one.
+  refusals: new Set([401, 403, 500]),
   namespaces: '/v3/admin/core/namespace/list',
   services: (namespace, pageNo) =>
     pathOf('/v3/admin/ns/service/list', { namespaceId: namespace || 'public', pageNo, pageSize }),
@@ -95,7 +100,9 @@ export const v3: Dialect = {
   readInstances: (answer) => listOf(dataOf(answer), 'data'),
   readConfigs: (answer) => configsOf(dataOf(answer)),
   readConfig(text) {
-    const content = fieldOf(dataOf(JSON.parse(text)), 'content')
+    const answer: unknown = JSON.parse(text)
+    if (fieldOf(answer, 'code') === noResource) return undefined
+    const content = fieldOf(dataOf(answer), 'content')
     return typeof content === 'string' ? content : undefined
   },
 }
@@ -104,6 +111,9 @@ function pathOf(path: string, parameters: Readonly<Record<string, string | numbe
   const pairs = Object.entries(parameters).map(([name, value]): [string, string] => [name, String(value)])
   return `${path}?${new URLSearchParams(pairs).toString()}`
 }
+
+/** The code by which v3, with status 200, says that there is no such configuration. */
+const noResource = 20_004
 
 /** v3 answers with status 200 even to what failed. */
 function dataOf(answer: unknown): unknown {

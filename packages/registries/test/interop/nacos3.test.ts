@@ -1,0 +1,3 @@
+import { nacosSuite } from '../support/nacos-suite.ts'
+
+nacosSuite(3)

@@ -1,15 +1,15 @@
-/** Many services in a real ZooKeeper, one provider of one of them replaced so many times a second. */
+/** Many services in a real registry, one instance of one of them replaced so many times a second. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ZookeeperServer, zookeeperServer } from '@aeraki/testing'
 import { type Bridge, createBridge } from '../../src/bridge/bridge.ts'
 import { parseBridgeConfig } from '../../src/bridge/config.ts'
 import { type FolderOutput, writeToFolder } from '../../src/outputs/folder.ts'
-import { type ZookeeperWriter, zookeeperWriter } from './zookeeper-writer.ts'
+import { type Fillable, type FillableType, startFillable } from './fillable.ts'
 
 export interface ChurnOptions {
+  readonly type: FillableType
   readonly services: number
   /** Of each service. */
   readonly instances: number
@@ -35,21 +35,26 @@ export interface ChurnResult {
   readonly rss: readonly [number, number]
 }
 
-export async function churn({ services, instances, rate, seconds, onProgress }: ChurnOptions): Promise<ChurnResult> {
+export async function churn({
+  type,
+  services,
+  instances,
+  rate,
+  seconds,
+  onProgress,
+}: ChurnOptions): Promise<ChurnResult> {
   const say = onProgress ?? (() => {})
   const folder = mkdtempSync(join(tmpdir(), 'aeraki-churn-'))
-  const server: ZookeeperServer = await zookeeperServer({ heap: '2g', tickTime: 3000 })
-  let writer: ZookeeperWriter | undefined
+  let registry: Fillable | undefined
   let bridge: Bridge | undefined
   let output: FolderOutput | undefined
   try {
-    await server.start()
-    writer = await zookeeperWriter(`127.0.0.1:${server.port}`)
+    registry = await startFillable(type)
     const ports = Array.from({ length: services }, () => 20_000)
-    await fill(writer, services, instances)
+    await fill(registry, services, instances)
     say(`${services * instances} providers registered`)
 
-    const config = { registries: [{ type: 'zookeeper', servers: [`127.0.0.1:${server.port}`], read: ['interfaces'] }] }
+    const config = { registries: [registry.settings] }
     const startedAt = performance.now()
     const cpuAtStart = cpu()
     bridge = createBridge(parseBridgeConfig(JSON.stringify(config), 'churn'))
@@ -74,7 +79,7 @@ export async function churn({ services, instances, rate, seconds, onProgress }: 
       const index = (change * 7919) % services
       const before = ports[index] ?? 0
       ports[index] = before + 1
-      pending.push(replace(writer, index, before))
+      pending.push(registry.move(serviceOf(index), changing, before, before + 1))
       if (change % (rate * 10) === 0) say(`${change} changes; ${describe(memory())}`)
     }
     await Promise.all(pending)
@@ -96,47 +101,36 @@ export async function churn({ services, instances, rate, seconds, onProgress }: 
   } finally {
     output?.close()
     await bridge?.close()
-    writer?.close()
-    await server.close()
+    await registry?.close()
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
-const interfaceOf = (index: number): string => `org.demo.service${index % 100}.Api${index}`
+const serviceOf = (index: number): string => `org.demo.service${index % 100}.Api${index}`
 
-function node(index: number, address: string, port: number): string {
-  const name = interfaceOf(index)
-  const parameters = `interface=${name}&application=shop&version=&side=provider&dubbo=2.0.2&service_group=user`
-  return `/dubbo/${name}/providers/${encodeURIComponent(`dubbo://${address}:${port}/${name}?${parameters}`)}`
-}
-
-/** The first instance of a service is the one that changes. */
+/** The instance of a service that changes. */
 const changing = '10.0.0.1'
 
-async function fill(writer: ZookeeperWriter, services: number, instances: number): Promise<void> {
-  const batch = 200
+async function fill(registry: Fillable, services: number, instances: number): Promise<void> {
+  const batch = 64
   for (let start = 0; start < services; start += batch) {
     const indices = Array.from({ length: Math.min(batch, services - start) }, (_, offset) => start + offset)
-    await Promise.all(indices.map((index) => writer.create(node(index, changing, 20_000))))
+    await Promise.all(indices.map((index) => registry.register(serviceOf(index), changing, 20_000)))
     const others = indices.flatMap((index) =>
       Array.from({ length: instances - 1 }, (_, instance) =>
-        node(index, `10.1.${index & 255}.${instance + 1}`, 20_880),
+        registry.register(serviceOf(index), `10.1.${index & 255}.${instance + 1}`, 20_880),
       ),
     )
-    await Promise.all(others.map((path) => writer.createBare(path)))
+    await Promise.all(others)
   }
-}
-
-async function replace(writer: ZookeeperWriter, index: number, port: number): Promise<void> {
-  await Promise.all([writer.createBare(node(index, changing, port + 1)), writer.remove(node(index, changing, port))])
 }
 
 async function hasConverged(folder: string, ports: readonly number[]): Promise<boolean> {
   for (const [index, port] of ports.entries()) {
-    const name = `default.aeraki-${interfaceOf(index).toLowerCase().replaceAll('.', '-')}.yaml`
+    const name = `default.aeraki-${serviceOf(index).toLowerCase().replaceAll('.', '-')}.yaml`
     // Not in one turn: the bridge has to have its own.
     const text = await readFile(join(folder, name), 'utf8')
-    if (!text.includes(`tcp-metaprotocol-dubbo: ${port}\n`)) return false
+    if (!text.includes(`: ${port}\n`) || text.includes(`: ${port - 1}\n`)) return false
   }
   return (await readdir(folder)).length === ports.length
 }

@@ -114,10 +114,18 @@ class ConsulRegistry extends SessionRegistry {
   }
 }
 
-/** Consul's own service is nobody's business. */
+/**
+ * Consul's own service is nobody's business. Of names that differ only by case the first one is enough: asked for any of
+ * them, Consul answers with the instances of all.
+ */
 function namesOf(body: unknown): ReadonlySet<string> {
   if (!isRecord(body)) throw new Error('the list of services is no JSON object')
-  return new Set(Object.keys(body).filter((name) => name !== 'consul' && name !== ''))
+  const byCase = new Map<string, string>()
+  for (const name of Object.keys(body).toSorted()) {
+    const key = name.toLowerCase()
+    if (name !== 'consul' && name !== '' && !byCase.has(key)) byCase.set(key, name)
+  }
+  return new Set(byCase.values())
 }
 
 async function rest(ms: number): Promise<void> {

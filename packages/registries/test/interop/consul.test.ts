@@ -125,6 +125,56 @@ test('Consul', { skip }, async (suite) => {
     await deregister('b')
   })
 
+  await suite.test('broken registrations are rejected with a reason, and nothing else suffers', async (context) => {
+    // The catalogue takes what an agent would refuse.
+    const put = (Service: string, ID: string, fields: object = {}): Promise<unknown> =>
+      agent.request('PUT', '/v1/catalog/register', {
+        Node: 'broken',
+        Address: '10.9.0.1',
+        Service: { Service, ID, Address: '10.0.0.1', Port: 8080, ...fields },
+      })
+    const Tags = ['x=\u0001\u{1F600}', 'lane= blue,', '__proto__=z', '', '=', `huge=${'y'.repeat(100_000)}`]
+    await put('fine', 'hostile', { Tags })
+    await put('fine', 'nowhere', { Address: 'no where' })
+    await put('fine', 'port', { Port: 70_000 })
+    await put('fine', 'negative', { Port: -1 })
+    await put('fine', 'url', { Meta: { url: 'dubbo://10.0.0.2:1/%ZZ?side=provider&x=%ZZ' } })
+    await put('a b', 'name')
+    // Consul itself takes them for one.
+    await put('Orders', 'upper', { Address: '10.0.0.3' })
+    await put('orders', 'lower', { Address: '10.0.0.4' })
+    const mesh = startBridge({ registries: [{ type: 'consul', address: agent.url }] })
+    context.after(() => mesh.close())
+    await mesh.until('all is judged', () => mesh.rejections().length === 5 && mesh.endpoints('orders')?.length === 2)
+    assert.deepEqual(
+      mesh
+        .rejections()
+        .map(({ code, provider }) => `${code} ${provider}`)
+        .toSorted(),
+      [
+        'REGISTRATION_ADDRESS broken/nowhere',
+        'REGISTRATION_HOST broken/name',
+        'REGISTRATION_HOST dubbo://10.0.0.2:1/%ZZ?side=provider&x=%ZZ',
+        'REGISTRATION_PORT broken/negative',
+        'REGISTRATION_PORT broken/port',
+      ],
+    )
+    assert.deepEqual(mesh.endpoints('fine'), ['10.0.0.1:8080'])
+    assert.deepEqual(mesh.endpoints('orders'), ['10.0.0.3:8080', '10.0.0.4:8080'])
+    const fine = [...mesh.bridge.services()].find(({ host }) => host === 'fine')
+    assert.deepEqual(fine?.instances[0]?.labels, {
+      huge: 'y'.repeat(63),
+      lane: 'blue',
+      proto: 'z',
+      registryName: 'consul',
+      tag: 'true',
+    })
+    await put('fine', 'next', { Address: '10.0.0.5' })
+    await mesh.until('the next one comes', () => mesh.endpoints('fine')?.length === 2)
+    await agent.request('PUT', '/v1/catalog/deregister', { Node: 'broken' })
+    await mesh.until('all are gone', () => [...mesh.bridge.services()].length === 0)
+  })
+
   await suite.test('an agent that went and came back empty is read anew', async (context) => {
     const own = await consulAgent()
     context.after(() => own.close())

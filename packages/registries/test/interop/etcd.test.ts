@@ -18,6 +18,7 @@ import {
 } from '@aeraki/testing'
 import { etcd } from '../../src/etcd/registry.ts'
 import type { EtcdSettings } from '../../src/etcd/settings.ts'
+import { startBridge } from '../support/bridge.ts'
 import { Recorder } from '../support/recorder.ts'
 
 const skip = needPeer('etcd').skip || needPeer('etcdctl').skip || needPeer('openssl').skip
@@ -138,28 +139,47 @@ test('etcd', { skip }, async (suite) => {
   )
 
   await suite.test('broken registrations are rejected with a reason, and nothing else suffers', async (context) => {
-    const recorder = watch(context, { servers: [server.address] })
     await put('/dubbo/org.demo.Api/providers/%E0%A4%A')
     await put('/dubbo/org.demo.Api/providers/consumer%3A%2F%2F10.0.0.9%2Forg.demo.Api')
     await put('/dubbo//providers/x')
     await put('/dubbo/config/dubbo/x', 'y')
     await put(providerKey('org.demo.Api', '10.0.0.1:99999'))
-    await put(providerKey('org.demo.Api', '10.0.0.1:20880'))
+    await put(providerKey('org.demo.Api', '10.0.0.1:20880', '&x=\u0001\u{1F600}&lane= blue,&__proto__=z'))
+    await put(providerKey('org.demo.Api', '10.0.0.2:20880'))
+    await put(providerKey('org.demo.Api', '10.0.0.3:20880', `&x=${'y'.repeat(66_000)}`))
+    await put(providerKey('ORG.demo.api', '10.0.0.4:20880'))
     await put('/services/shop/a', '{"host":')
     await put('/services/shop/b', '[]')
     await put('/services/shop/c', JSON.stringify({ host: 'x'.repeat(300_000) }))
-    await recorder.until(({ endpoints, rejections }) => endpoints.length === 1 && rejections.length === 7)
-    assert.deepEqual(recorder.rejections.map(({ code }) => code).toSorted(), [
-      'REGISTRATION_MALFORMED',
-      'REGISTRATION_MALFORMED',
-      'REGISTRATION_MALFORMED',
-      'REGISTRATION_MALFORMED',
-      'REGISTRATION_PORT',
-      'REGISTRATION_PROTOCOL',
-      'REGISTRATION_TOO_LARGE',
-    ])
+    const mesh = startBridge({ registries: [{ type: 'etcd', servers: [server.address] }] })
+    context.after(() => mesh.close())
+    const has = (endpoints: string, rejections: number): boolean =>
+      mesh.endpoints('org.demo.api')?.join() === endpoints && mesh.rejections().length === rejections
+    await mesh.until('all is judged', () => has('10.0.0.1:20880,10.0.0.2:20880', 9))
+    assert.deepEqual(
+      mesh
+        .rejections()
+        .map(({ code }) => code)
+        .toSorted(),
+      [
+        'REGISTRATION_CONFLICT',
+        'REGISTRATION_MALFORMED',
+        'REGISTRATION_MALFORMED',
+        'REGISTRATION_MALFORMED',
+        'REGISTRATION_MALFORMED',
+        'REGISTRATION_PORT',
+        'REGISTRATION_PROTOCOL',
+        'REGISTRATION_TOO_LARGE',
+        'REGISTRATION_TOO_LARGE',
+      ],
+    )
+    const [service] = mesh.bridge.services()
+    const labels = service?.instances.find(({ address }) => address === '10.0.0.1')?.labels
+    assert.deepEqual([labels?.['lane'], Object.hasOwn(labels ?? {}, 'x')], ['blue', false])
+    await put(providerKey('org.demo.Api', '10.0.0.5:20880'))
+    await mesh.until('the next one comes', () => has('10.0.0.1:20880,10.0.0.2:20880,10.0.0.5:20880', 9))
     await remove('--prefix', '/')
-    await recorder.until(({ units }) => units.size === 0)
+    await mesh.until('all are gone', () => [...mesh.bridge.services()].length === 0)
   })
 
   await suite.test('many providers are read in pages, and none twice', async (context) => {

@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test'
 import { eurekaApplication, type EurekaServer, eurekaServer, needPeer } from '@aeraki/testing'
 import { eureka } from '../../src/eureka/registry.ts'
 import type { EurekaSettings } from '../../src/eureka/settings.ts'
+import { startBridge } from '../support/bridge.ts'
 import { Recorder } from '../support/recorder.ts'
 import { type RecordingRelay, startRecordingRelay } from '../support/recording-relay.ts'
 
@@ -209,6 +210,39 @@ test('Eureka', { skip }, async (suite) => {
       await recorder.until(({ units }) => units.size === 0)
     },
   )
+
+  await suite.test('broken registrations are rejected with a reason, and nothing else suffers', async (context) => {
+    const huge = 'y'.repeat(100_000)
+    await register(first, 'FINE', 'hostile', {
+      metadata: { x: '\u0001\u{1F600}', lane: ' blue,', _proto: 'z', huge, [huge.slice(0, 1000)]: 'key' },
+    })
+    await register(first, 'FINE', 'nowhere', { ipAddr: 'no where' })
+    await register(first, 'FINE', 'port', { port: { $: 70_000, '@enabled': true } })
+    await register(first, 'FINE', 'negative', { port: { $: -1, '@enabled': true } })
+    await register(first, 'FINE', 'none', { port: { $: 1, '@enabled': false } })
+    await register(first, encodeURIComponent('a b'), 'name', { app: 'a b' })
+    // Eureka itself takes them for one.
+    await register(first, 'Orders', 'upper', { ipAddr: '10.0.0.3' })
+    await register(first, 'ORDERS', 'lower', { ipAddr: '10.0.0.4' })
+    const mesh = startBridge({ registries: [{ type: 'eureka', servers: [first.url], refresh: '200ms' }] })
+    context.after(() => mesh.close())
+    await mesh.until('all is judged', () => mesh.rejections().length === 5 && mesh.endpoints('orders')?.length === 2)
+    const codes = mesh.rejections().map(({ code, provider }) => `${code} ${provider}`)
+    assert.deepEqual(codes.toSorted(), [
+      'REGISTRATION_ADDRESS FINE nowhere',
+      'REGISTRATION_HOST A B name',
+      'REGISTRATION_PORT FINE negative',
+      'REGISTRATION_PORT FINE none',
+      'REGISTRATION_PORT FINE port',
+    ])
+    assert.deepEqual(mesh.endpoints('fine'), ['10.0.0.1:8080'])
+    assert.deepEqual(mesh.endpoints('orders'), ['10.0.0.3:8080', '10.0.0.4:8080'])
+    const fine = [...mesh.bridge.services()].find(({ host }) => host === 'fine')
+    const { lane, huge: cut } = fine?.instances[0]?.labels ?? {}
+    assert.deepEqual([lane, cut], ['blue', 'y'.repeat(63)])
+    await register(first, 'FINE', 'next', { ipAddr: '10.0.0.5' })
+    await mesh.until('the next one comes', () => mesh.endpoints('fine')?.length === 2)
+  })
 
   await suite.test('a wrong password is an error that does not show it', async (context) => {
     const url = second.url.replace('pa:ss', 'secret')

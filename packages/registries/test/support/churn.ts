@@ -21,6 +21,8 @@ export interface ChurnOptions {
 
 export interface ChurnResult {
   readonly changes: number
+  /** That they took: longer than asked for where the registry is slow. Milliseconds. */
+  readonly changesMs: number
   /** Files that the changes made to be written. */
   readonly writes: number
   /** From the last change until the folder had it. Milliseconds. */
@@ -71,25 +73,34 @@ export async function churn({
     const changes = rate * seconds
     const begin = performance.now()
     const cpuAtBegin = cpu()
-    const pending: Promise<void>[] = []
+    const pending = new Set<Promise<void>>()
+    const failures: unknown[] = []
     for (let change = 0; change < changes; change++) {
       const wait = begin + (change * 1000) / rate - performance.now()
       if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait))
+      if (pending.size >= mostPending) await Promise.race(pending)
       // A step that meets every service before it comes back to the first.
       const index = (change * 7919) % services
       const before = ports[index] ?? 0
       ports[index] = before + 1
-      pending.push(registry.move(serviceOf(index), changing, before, before + 1))
+      const moved: Promise<void> = registry
+        .move(serviceOf(index), changing(index), before, before + 1)
+        .catch((error: unknown) => void failures.push(error))
+        .finally(() => pending.delete(moved))
+      pending.add(moved)
       if (change % (rate * 10) === 0) say(`${change} changes; ${describe(memory())}`)
     }
     await Promise.all(pending)
+    if (failures.length > 0) throw new AggregateError(failures, `the registry refused changes: ${String(failures[0])}`)
     const changedAt = performance.now()
+    const changesMs = changedAt - begin
     const changesCpuMs = cpu() - cpuAtBegin
     while (!(await hasConverged(folder, ports))) await new Promise((resolve) => setTimeout(resolve, 100))
     const convergedMs = performance.now() - changedAt
     const heapAfter = memory()
     return {
       changes,
+      changesMs,
       writes: output.counters.written - writesBefore,
       convergedMs,
       firstReadMs,
@@ -109,13 +120,16 @@ export async function churn({
 const serviceOf = (index: number): string => `org.demo.service${index % 100}.Api${index}`
 
 /** The instance of a service that changes. */
-const changing = '10.0.0.1'
+const changing = (index: number): string => `10.9.${index >> 8}.${index & 255}`
+
+/** Changes on their way at the same time: Consul refuses more connections. */
+const mostPending = 32
 
 async function fill(registry: Fillable, services: number, instances: number): Promise<void> {
-  const batch = 64
+  const batch = mostPending
   for (let start = 0; start < services; start += batch) {
     const indices = Array.from({ length: Math.min(batch, services - start) }, (_, offset) => start + offset)
-    await Promise.all(indices.map((index) => registry.register(serviceOf(index), changing, 20_000)))
+    await Promise.all(indices.map((index) => registry.register(serviceOf(index), changing(index), 20_000)))
     const others = indices.flatMap((index) =>
       Array.from({ length: instances - 1 }, (_, instance) =>
         registry.register(serviceOf(index), `10.1.${index & 255}.${instance + 1}`, 20_880),

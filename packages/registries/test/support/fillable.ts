@@ -70,11 +70,11 @@ async function startZookeeper(): Promise<Fillable> {
 }
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
+const put = (key: string): object => ({ key: base64(key), value: base64('-') })
 
 async function startEtcd(): Promise<Fillable> {
   const server = await started(await etcdServer())
   const kv = `http://${server.address}/v3/kv`
-  const put = (key: string): object => ({ key: base64(key), value: base64('-') })
   return {
     settings: { type: 'etcd', servers: [server.address], read: ['interfaces'] },
     async register(service, address, port) {
@@ -153,7 +153,8 @@ async function startNacos(release: 2 | 3): Promise<Fillable> {
     settings: { type: 'nacos', servers: [server.url] },
     register: (service, address, port) => send('POST', service, address, port),
     async move(service, address, from, to) {
-      await Promise.all([send('POST', service, address, to), send('DELETE', service, address, from)])
+      await send('POST', service, address, to)
+      await send('DELETE', service, address, from)
     },
     close: () => server.close(),
   }

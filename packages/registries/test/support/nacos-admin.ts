@@ -50,7 +50,8 @@ export function nacosAdmin(server: NacosServer, release: 2 | 3): NacosAdmin {
   const send = async (method: string, path: string, parameters: Readonly<Record<string, string>>, token?: string) =>
     await fetch(`${server.url}/nacos${path}`, {
       method,
-      ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }),
+      // A connection that is kept may be closed as it is used again, on a busy machine.
+      headers: { connection: 'close', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
       body: new URLSearchParams(parameters),
     })
 

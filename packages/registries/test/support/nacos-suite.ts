@@ -17,6 +17,7 @@ import {
 } from '@aeraki/testing'
 import { nacos } from '../../src/nacos/registry.ts'
 import type { NacosSettings } from '../../src/nacos/settings.ts'
+import { startBridge } from './bridge.ts'
 import { credentials, type NacosAdmin, nacosAdmin } from './nacos-admin.ts'
 import { Recorder } from './recorder.ts'
 
@@ -51,6 +52,9 @@ export function nacosSuite(release: 2 | 3): void {
 
     const register = (...args: Parameters<NacosAdmin['register']>) => admin.register(...args)
     const deregister = (...args: Parameters<NacosAdmin['deregister']>) => admin.deregister(...args)
+    const refused = async (...args: Parameters<NacosAdmin['register']>): Promise<void> => {
+      await assert.rejects(admin.register(...args), /400/)
+    }
     const watchHere = (context: { after(hook: () => Promise<void>): void }, settings: Partial<NacosSettings> = {}) =>
       watch(context, { servers: [server.url], ...credentials, ...settings })
 
@@ -164,6 +168,50 @@ export function nacosSuite(release: 2 | 3): void {
       const bare = 'org.apache.dubbo.samples.basic.api.demoservice'
       await recorder.until(({ registrations }) => registrations.some((each) => each.host === bare))
       assert.equal(recorder.registrations.find((each) => each.host === bare)?.port.number, secretive.port)
+    })
+
+    await suite.test('broken registrations are rejected with a reason, and nothing else suffers', async (context) => {
+      const at = { groupName: 'BROKEN' }
+      const huge = 'y'.repeat(100_000)
+      await register('fine', '10.0.0.1', { ...at, metadata: { x: '\u0001\u{1F600}', lane: ' blue,', huge } })
+      await register('fine', '10.0.0.2', { ...at, port: '0' })
+      await register('providers:%ZZ:', '10.0.0.1', at)
+      await register('Orders', '10.0.0.3', at)
+      for (const ip of ['10.0.0.4', '10.0.0.5']) await register('orders', ip, at)
+      // Release 3 refuses such things itself.
+      const attempt = release === 2 ? register : refused
+      await attempt('fine', '10.0.0.6', { ...at, port: '70000' })
+      await attempt('fine', 'no where', at)
+      await attempt('a b', '10.0.0.1', at)
+      const codes = [
+        'REGISTRATION_CONFLICT Orders 10.0.0.3:8080',
+        'REGISTRATION_HOST providers:%ZZ: 10.0.0.1:8080',
+        'REGISTRATION_PORT fine 10.0.0.2:0',
+      ]
+      if (release === 2) {
+        codes.push(
+          'REGISTRATION_ADDRESS fine no where:8080',
+          'REGISTRATION_HOST a b 10.0.0.1:8080',
+          'REGISTRATION_PORT fine 10.0.0.6:70000',
+        )
+      }
+      const settings = { servers: [server.url], refresh: '500ms', ...credentials, groups: ['BROKEN'] }
+      const mesh = startBridge({ registries: [{ type: 'nacos', ...settings }] })
+      context.after(() => mesh.close())
+      const found = (): string =>
+        mesh
+          .rejections()
+          .map(({ code, provider }) => `${code} ${provider}`)
+          .toSorted()
+          .join()
+      await mesh.until('all is judged', () => found() === codes.toSorted().join())
+      assert.deepEqual(mesh.endpoints('fine.broken'), ['10.0.0.1:8080'])
+      assert.deepEqual(mesh.endpoints('orders.broken'), ['10.0.0.4:8080', '10.0.0.5:8080'])
+      const fine = [...mesh.bridge.services()].find(({ host }) => host === 'fine.broken')
+      const { lane, huge: cut } = fine?.instances[0]?.labels ?? {}
+      assert.deepEqual([lane, cut], ['blue', 'y'.repeat(63)])
+      await register('fine', '10.0.0.7', at)
+      await mesh.until('the next one comes', () => mesh.endpoints('fine.broken')?.length === 2)
     })
 
     await suite.test('more services than a page holds', async (context) => {

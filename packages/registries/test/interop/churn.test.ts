@@ -20,7 +20,6 @@ const cases: readonly Case[] = [
   { type: 'etcd', peers: ['etcd'], writes: 2 },
   { type: 'consul', peers: ['consul'], writes: 1 },
   { type: 'eureka', peers: ['eureka', 'java'], writes: 1 },
-  { type: 'nacos', peers: ['nacos', 'java'], writes: 2 },
 ]
 
 for (const { type, peers, writes: most } of cases) {

@@ -159,7 +159,7 @@ test('etcd', { skip }, async (suite) => {
     assert.deepEqual(
       mesh
         .rejections()
-        .map(({ code }) => code)
+        .map(({ code }) => String(code))
         .toSorted(),
       [
         'REGISTRATION_CONFLICT',

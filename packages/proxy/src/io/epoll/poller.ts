@@ -56,6 +56,8 @@ export class Poller {
   #quiet = 0
   /** The runtime's loop has something to do, and may have more when it has done that: don't wait. */
   #hasten = false
+  #next: NodeJS.Immediate | undefined
+  #nextNumber = 0
   readonly #onTurn = (): void => this.#turn()
 
   /** @param runtimes file descriptor of the epoll instance in which the runtime's loop waits. Throws the system's error. */
@@ -103,10 +105,11 @@ export class Poller {
     this.#quiet = quiet
     this.#hasten = true
     this.#watch.stop()
-    setImmediate(this.#onTurn)
+    this.#schedule()
   }
 
   #turn(): void {
+    this.#schedule()
     const leftOver = this.#after.length > 0 || this.#unfinished.length > 0
     const mayWait = !leftOver && !this.#hasten && this.#nest()
     this.#hasten = false
@@ -117,7 +120,14 @@ export class Poller {
     this.#dispatch(ready)
     this.#runAfter()
     if (this.#mayRest()) this.#rest()
-    else setImmediate(this.#onTurn)
+  }
+
+  /** The next turn. Immediates and timers are numbered: where others have set some since the last one, they don't wait. */
+  #schedule(): void {
+    this.#next = setImmediate(this.#onTurn)
+    const number = Number(this.#next)
+    if (number - this.#nextNumber > 1) this.#hasten = true
+    this.#nextNumber = number
   }
 
   #mayRest(): boolean {
@@ -128,8 +138,9 @@ export class Poller {
   #rest(): void {
     if (this.#nested) this.#control(numbers.EPOLL_CTL_DEL, this.#runtimes, 0, 0)
     this.#nested = false
-    if (this.#count === 0 || this.#watch.start()) this.#turning = false
-    else setImmediate(this.#onTurn)
+    if (this.#count > 0 && !this.#watch.start()) return
+    clearImmediate(this.#next)
+    this.#turning = false
   }
 
   /** False: not yet, the runtime still watches for us. */

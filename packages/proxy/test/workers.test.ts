@@ -5,6 +5,8 @@ import { createServer, type AddressInfo } from 'node:net'
 import { describe, test } from 'node:test'
 import type { AerakiError } from '@aeraki/api/errors'
 import type { ListenerConfig, RouteConfig } from '../src/config/model.ts'
+import type { Io } from '../src/io/io.ts'
+import { selectIo } from '../src/io/select.ts'
 import type { Runtime } from '../src/runtime.ts'
 import { startWorkers } from '../src/workers/workers-runtime.ts'
 import { DubboClient, DubboServer } from './support/dubbo-client.ts'
@@ -31,9 +33,10 @@ interface TestContext {
   after(hook: () => Promise<void> | void): void
 }
 
-async function two(t: TestContext): Promise<Runtime> {
+async function two(t: TestContext, io = selectIo()): Promise<Runtime> {
   const runtime = await startWorkers({
     count: 2,
+    io,
     onFailure: (error) => {
       throw error
     },
@@ -184,6 +187,32 @@ describe('two workers', () => {
     await runtime.setListener(listener(port, { name: 'other' }))
     await removed
     assert.equal(portOf(runtime, 'other'), port)
+  })
+
+  test('pick another port where somebody took the picked one before the workers could', async (t) => {
+    const real = selectIo()
+    const thief = createServer()
+    t.after(() => void thief.close())
+    const io: Io = {
+      runtime: real.runtime,
+      afterReads: (run) => real.afterReads(run),
+      connect: (address, options, handler) => real.connect(address, options, handler),
+      async listen(address, options, accept) {
+        const picked = await real.listen(address, options, accept)
+        if (thief.listening) return picked
+        return {
+          address: picked.address,
+          async close() {
+            await picked.close()
+            await new Promise<void>((resolve) => thief.listen(picked.address.port, '127.0.0.1', resolve))
+          },
+        }
+      },
+    }
+    const runtime = await two(t, io)
+    runtime.setRouteTable(table([route('v1')]))
+    await runtime.setListener(listener())
+    assert.notEqual(portOf(runtime), (thief.address() as AddressInfo).port)
   })
 
   test('move a listener to another port, and keep the old one when that is taken', async (t) => {

@@ -28,6 +28,8 @@ export interface WorkersOptions {
   readonly onFailure: (error: AerakiError) => void
   /** What a worker runs; for tests. */
   readonly program?: URL | undefined
+  /** Picks ports and finds out whether they are free; for tests. */
+  readonly io?: Io
 }
 
 interface ListenerState {
@@ -58,7 +60,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Runtime> {
     await Promise.allSettled(threads.map((thread) => thread.ask({ kind: 'close', graceMs: 0 })))
     throw refused.reason
   }
-  return new WorkersRuntime(threads, selectIo())
+  return new WorkersRuntime(threads, options.io ?? selectIo())
 }
 
 class WorkersRuntime implements Runtime {
@@ -196,7 +198,7 @@ class WorkersRuntime implements Runtime {
     await Promise.allSettled(this.#threads.map((thread) => thread.ask({ kind: 'close', graceMs })))
   }
 
-  async #openListener(config: ListenerConfig, listener: ListenerState): Promise<void> {
+  async #openListener(config: ListenerConfig, listener: ListenerState, attempts = maxAttempts): Promise<void> {
     const old = listener.bound
     const stays = old !== undefined && sameAddresses(config, listener.config)
     const bound = stays ? old : await this.#reserve(config)
@@ -207,6 +209,11 @@ class WorkersRuntime implements Runtime {
     const nobody = results.every(({ status }) => status === 'rejected')
     const left = nobody ? bound : old
     if (!stays && left !== undefined) this.#reservations.release(left)
+    // A port that was free when it was picked may have been taken before the workers were there: another one, then.
+    if (nobody && !stays && bound !== undefined && config.address.port === 0 && attempts > 1) {
+      await this.#openListener(config, listener, attempts - 1)
+      return
+    }
     // Where only some could, the address is taken by ourselves: the next attempt has to find it so.
     if (!nobody) Object.assign(listener, { config, bound, state: failed ? 'failed' : 'listening', error: undefined })
     if (failed !== undefined) throw failed.reason
@@ -242,6 +249,9 @@ class WorkersRuntime implements Runtime {
     await Promise.all(this.#threads.map((thread) => thread.ask(question)))
   }
 }
+
+/** Of a listener that leaves its port to the system. */
+const maxAttempts = 5
 
 /** Rounded up: a limit of 1 does not become 0. */
 function shareOf(config: ClusterConfig, workers: number): ClusterConfig {

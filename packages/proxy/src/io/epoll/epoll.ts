@@ -4,7 +4,7 @@
  * where this can't be.
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { nothing, type BunApi } from '../bun-api.ts'
+import { nothing, type BunApi, type BunListener } from '../bun-api.ts'
 import type {
   AcceptHandler,
   Connection,
@@ -82,9 +82,10 @@ class EpollIo implements Io {
  * See `fdinfo` in proc(5).
  */
 function runtimesEpoll(bun: BunApi): number | undefined {
-  // In the abstract namespace: no file, no port.
-  const socket = bun.listen<undefined>({ unix: `\0aeraki-${process.pid}-${performance.now()}`, socket: nothing })
+  let socket: BunListener | undefined
   try {
+    // In the abstract namespace: no file, no port.
+    socket = bun.listen<undefined>({ unix: `\0aeraki-${process.pid}-${performance.now()}`, socket: nothing })
     const line = new RegExp(`^tfd:\\s*${socket.fd}\\s`, 'm')
     return readdirSync(fds)
       .map(Number)
@@ -92,7 +93,7 @@ function runtimesEpoll(bun: BunApi): number | undefined {
   } catch {
     return undefined
   } finally {
-    socket.stop()
+    socket?.stop()
   }
 }
 

@@ -9,10 +9,15 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { generateCrds } from '../packages/api/src/index.ts'
 import { renderTemplate } from '../packages/cli/src/install/template.ts'
+import { generateLeanMessages } from './trim-messages.ts'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const protoSource = join(root, 'packages/xds/proto')
 const generated = join(root, 'packages/xds/src/gen')
+const generatedLean = join(root, 'packages/xds/src/gen-lean')
+const buf = join(root, 'node_modules/.bin/buf')
+const plugin = join(root, 'node_modules/.bin/protoc-gen-es')
+const pluginOptions = ['target=ts', 'import_extension=ts', 'erasable_syntax=true']
 
 /** Registries that are spoken to in gRPC: FOLDER/FOLDER.proto becomes FOLDER/gen. */
 const registries = ['etcd', 'nacos']
@@ -71,10 +76,7 @@ function generateMessages(): void {
     writeFileSync(join(work, 'buf.gen.yaml'), JSON.stringify(generation(generated, { include_imports: true })))
     const paths = messages.flatMap((path) => ['--path', moduleOf(path, work)])
     const without = annotations.flatMap((name) => ['--exclude-type', name])
-    execFileSync(join(root, 'node_modules/.bin/buf'), ['generate', ...paths, ...without], {
-      cwd: work,
-      stdio: 'inherit',
-    })
+    execFileSync(buf, ['generate', ...paths, ...without], { cwd: work, stdio: 'inherit' })
   } finally {
     rmSync(work, { recursive: true, force: true })
   }
@@ -82,12 +84,7 @@ function generateMessages(): void {
 
 /** Of buf: into this folder, which is emptied first. */
 function generation(out: string, more: object = {}): object {
-  const opt = ['target=ts', 'import_extension=ts', 'erasable_syntax=true']
-  return {
-    version: 'v2',
-    clean: true,
-    plugins: [{ local: join(root, 'node_modules/.bin/protoc-gen-es'), out, ...more, opt }],
-  }
+  return { version: 'v2', clean: true, plugins: [{ local: plugin, out, ...more, opt: pluginOptions }] }
 }
 
 /** The copy that the package ships is older than the Envoy protos beside it, which use StringRules.ignore_empty. */
@@ -112,7 +109,7 @@ function generateRegistries(): void {
       cpSync(join(folder, `${name}.proto`), join(work, `${name}.proto`))
       writeFileSync(join(work, 'buf.yaml'), 'version: v2\n')
       writeFileSync(join(work, 'buf.gen.yaml'), JSON.stringify(generation(join(folder, 'gen'))))
-      execFileSync(join(root, 'node_modules/.bin/buf'), ['generate'], { cwd: work, stdio: 'inherit' })
+      execFileSync(buf, ['generate'], { cwd: work, stdio: 'inherit' })
     } finally {
       rmSync(work, { recursive: true, force: true })
     }
@@ -149,5 +146,6 @@ function generateFileList(): void {
 
 generateMessages()
 generateFileList()
+await generateLeanMessages(plugin, pluginOptions, generatedLean)
 generateRegistries()
 generateManifests()

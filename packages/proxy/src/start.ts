@@ -178,7 +178,7 @@ class Proxy implements RunningProxy {
 
   async start(): Promise<void> {
     const { bootstrap, connect } = this.#options
-    const createClient = connect ?? (bootstrap.controlPlane && (await import('@aeraki/xds')).createAdsClient)
+    const createClient = connect ?? (bootstrap.controlPlane && (await import('@aeraki/xds/client')).createAdsClient)
     for (const note of bootstrap.notes) log.warn('bootstrap: {note}', { note })
     for (const { name, any, config } of bootstrap.clusters) {
       this.#resources.accept('cluster', name, { source: 'static', version: '', any })

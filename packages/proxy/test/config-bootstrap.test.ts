@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { fromBinary, toBinary, toJson } from '@bufbuild/protobuf'
+import { AnySchema } from '@bufbuild/protobuf/wkt'
 import { AerakiError } from '@aeraki/api/errors'
+import { BootstrapSchema } from '@aeraki/xds/gen-lean/envoy/config/bootstrap/v3/bootstrap_pb.ts'
+import { BootstrapSchema as FullBootstrapSchema } from '@aeraki/xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts'
 import { bootstrapFromFlags } from '../src/config/bootstrap.ts'
 import { parseBootstrap } from '../src/config/bootstrap-file.ts'
+import { fullRegistry } from '../src/config/full-registry.ts'
 import { parseFlags } from '../src/flags.ts'
 
 /** The listener is the static example of the reference, with every kind of matcher. */
@@ -205,6 +210,67 @@ static_resources:
     // What looks like a key within a text is none.
     const { node } = parseBootstrap('{"node": {"id": "a \\"b\\": c"}}', 'b.json')
     assert.equal(node.id, 'a "b": c')
+  })
+
+  test('may have what Envoy has and this proxy does not read, in YAML and in JSON, and keeps it', () => {
+    const cluster = {
+      name: 'a',
+      type: 'STATIC',
+      health_checks: [{ timeout: '1s', interval: '2s', tcp_health_check: { send: { text: '000000FF' } } }],
+      upstream_connection_options: { tcp_keepalive: { keepalive_time: 30 } },
+    }
+    const value = {
+      node: { id: 'n' },
+      stats_config: { stats_tags: [{ tag_name: 't', regex: '(x)' }] },
+      admin: {
+        access_log: [
+          {
+            name: 'file',
+            typed_config: {
+              '@type': 'type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy',
+              stat_prefix: 'any type will do',
+            },
+          },
+        ],
+      },
+      static_resources: { clusters: [cluster] },
+    }
+    for (const text of [JSON.stringify(value), `# YAML\n${JSON.stringify(value)}`]) {
+      const { message, clusters, notes } = parseBootstrap(text, 'b.yaml')
+      const full = fromBinary(FullBootstrapSchema, toBinary(BootstrapSchema, message))
+      assert.deepEqual(toJson(FullBootstrapSchema, full, { registry: fullRegistry, useProtoFieldName: true }), value)
+      const any = clusters[0]?.any
+      assert.ok(any)
+      assert.deepEqual(toJson(AnySchema, any, { registry: fullRegistry, useProtoFieldName: true }), {
+        '@type': any.typeUrl,
+        ...cluster,
+      })
+      assert.deepEqual(notes, ['health_checks: no effect; use outlier_detection'])
+    }
+  })
+
+  test('is told of unknown fields and types within what this proxy does not read', () => {
+    const said = mistakes(`node: {id: n}
+stats_config: {stats_tagz: []}
+admin: {access_log: [{name: f, typed_config: {"@type": type.googleapis.com/xds.type.v3.TypedStruct,
+  type_url: type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, value: {clutser: c}}}]}
+`)
+    const [first = '', second = '', ...rest] = said.split('\n')
+    assert.match(
+      first,
+      /b\.yaml:2:16: stats_config\.stats_tagz: unknown field of .*StatsConfig; did you mean "stats_tags"/,
+    )
+    assert.match(
+      second,
+      /b\.yaml:4:\d+: admin\.access_log\[0\]\.typed_config\..*clutser: unknown field of .*TcpProxy; did you/,
+    )
+    assert.deepEqual(rest, [])
+    // A type that no registry has is for others to know.
+    const { notes } = parseBootstrap(
+      'admin: {access_log: [{name: f, typed_config: {"@type": type.googleapis.com/not.Known, any: thing}}]}',
+      'b.yaml',
+    )
+    assert.deepEqual(notes, [])
   })
 
   test('says where YAML itself is broken, and what an unreadable file needs', () => {

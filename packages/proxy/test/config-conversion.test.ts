@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { JsonValue } from '@bufbuild/protobuf'
-import { RouteConfigurationSchema as InlineSchema } from '@aeraki/xds/gen/aeraki/route_pb.ts'
-import { ClusterSchema } from '@aeraki/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
-import { ClusterLoadAssignmentSchema } from '@aeraki/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
-import { ListenerSchema } from '@aeraki/xds/gen/envoy/config/listener/v3/listener_pb.ts'
-import { RouteConfigurationSchema } from '@aeraki/xds/gen/envoy/config/route/v3/route_pb.ts'
+import { RouteConfigurationSchema as InlineSchema } from '@aeraki/xds/gen-lean/aeraki/route_pb.ts'
+import { ClusterSchema } from '@aeraki/xds/gen-lean/envoy/config/cluster/v3/cluster_pb.ts'
+import { ClusterLoadAssignmentSchema } from '@aeraki/xds/gen-lean/envoy/config/endpoint/v3/endpoint_pb.ts'
+import { ListenerSchema } from '@aeraki/xds/gen-lean/envoy/config/listener/v3/listener_pb.ts'
+import { RouteConfigurationSchema } from '@aeraki/xds/gen-lean/envoy/config/route/v3/route_pb.ts'
 import { clusterFromXds } from '../src/config/from-cluster.ts'
 import { endpointsFromXds } from '../src/config/from-endpoints.ts'
 import { listenerFromXds } from '../src/config/from-listener.ts'
@@ -382,6 +382,26 @@ describe('a listener', () => {
       assert.equal(routes.kind === 'static' && routes.table.name, 'r')
       assert.equal(idleTimeoutMs, 60_000)
     }
+  })
+
+  test('may have fields in a TypedStruct that this proxy does not read', () => {
+    const message = withFilter({
+      '@type': 'type.googleapis.com/xds.type.v3.TypedStruct',
+      type_url: 'type.googleapis.com/aeraki.meta_protocol_proxy.v1alpha.MetaProtocolProxy',
+      value: {
+        ...filter,
+        access_log: [{ name: 'file', filter: { status_code_filter: { comparison: { op: 'GE' } } } }],
+        tracing: { verbose: true, client_sampling: { value: 50 } },
+      },
+    })
+    const noted = new Place('listener "l"')
+    assert.equal(listenerFromXds(message, noted).filter.protocol, 'dubbo')
+    assert.deepEqual(
+      noted.notes
+        .filter((note) => /access_log|tracing/.test(note))
+        .map((note) => note.replace(/^.*typed_config\./, '')),
+      ['tracing: no effect', 'access_log: no effect'],
+    )
   })
 
   test('is refused for what this proxy does not have', () => {

@@ -1,6 +1,6 @@
 /** What the ADS client offers; `createAdsClient` in client.ts makes one. */
 import type { Any } from '@bufbuild/protobuf/wkt'
-import type { Node } from './gen/envoy/config/core/v3/base_pb.ts'
+import type { Node } from './gen-lean/envoy/config/core/v3/base_pb.ts'
 
 export interface AdsClientOptions {
   /** `host:port` of the control plane. */

@@ -2,11 +2,12 @@
  * `/config_dump`, in the shape of `envoy.admin.v3.ConfigDump` so that tools for Envoy read it: bootstrap, clusters,
  * endpoints, listeners, route tables; each with version and time, and the last refused update with its reason.
  */
-import { toJson, type JsonValue } from '@bufbuild/protobuf'
+import { fromBinary, toBinary, toJson, type JsonValue } from '@bufbuild/protobuf'
 import { AnySchema } from '@bufbuild/protobuf/wkt'
 import { AerakiError } from '@aeraki/api/errors'
-import { BootstrapSchema } from '@aeraki/xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts'
-import { registry } from '../config/registry.ts'
+import { BootstrapSchema as FullBootstrapSchema } from '@aeraki/xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts'
+import { BootstrapSchema } from '@aeraki/xds/gen-lean/envoy/config/bootstrap/v3/bootstrap_pb.ts'
+import { fullRegistry as registry } from '../config/full-registry.ts'
 import type { RefusedResource, ResourceKind, ResourceRecord } from '../config/resource-log.ts'
 import { jsonPage, type AdminContext, type Page } from './context.ts'
 
@@ -48,9 +49,10 @@ function nameFilter(pattern: string | null): { test(name: string): boolean } {
 }
 
 function bootstrapDump(context: AdminContext): Dump {
+  const full = fromBinary(FullBootstrapSchema, toBinary(BootstrapSchema, context.bootstrap.message))
   return {
     '@type': `${type}BootstrapConfigDump`,
-    bootstrap: toJson(BootstrapSchema, context.bootstrap.message, { registry, useProtoFieldName: true }),
+    bootstrap: toJson(FullBootstrapSchema, full, { registry, useProtoFieldName: true }),
     last_updated: context.startedAt.toISOString(),
   }
 }

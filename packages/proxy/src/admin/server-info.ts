@@ -1,6 +1,6 @@
 /** `/ready` and `/server_info`. */
 import { toJson } from '@bufbuild/protobuf'
-import { NodeSchema } from '@aeraki/xds/gen/envoy/config/core/v3/base_pb.ts'
+import { NodeSchema } from '@aeraki/xds/gen-lean/envoy/config/core/v3/base_pb.ts'
 import { userAgentVersion } from '../config/bootstrap.ts'
 import { registry } from '../config/registry.ts'
 import { jsonPage, textPage, type AdminContext, type Page } from './context.ts'

@@ -9,7 +9,6 @@ import { AerakiError } from '@aeraki/api/errors'
 import { formatAddress } from '../config/from-common.ts'
 import type { Address } from '../config/model.ts'
 import { clustersPage } from './clusters.ts'
-import { configDumpPage } from './config-dump.ts'
 import { textPage, type AdminContext, type Page } from './context.ts'
 import { listenersPage } from './listeners.ts'
 import { changeLogging, loggingPage } from './logging.ts'
@@ -26,7 +25,7 @@ interface Route {
   readonly help: string
   /** It shows what workers count. */
   readonly fresh?: true
-  readonly page: (context: AdminContext, query: URLSearchParams) => Page
+  readonly page: (context: AdminContext, query: URLSearchParams) => Page | Promise<Page>
 }
 
 /** Longest URL and biggest header block; nothing legitimate comes near. */
@@ -43,7 +42,8 @@ const routes: ReadonlyMap<string, readonly Route[]> = new Map<string, readonly R
       {
         method: 'GET',
         help: 'configuration with versions and refused updates (?resource=, ?name_regex=)',
-        page: configDumpPage,
+        // It prints all fields, for which it loads 10 MB of descriptors.
+        page: async (context, query) => (await import('./config-dump.ts')).configDumpPage(context, query),
       },
     ],
   ],
@@ -175,7 +175,7 @@ async function dispatch(pages: typeof routes, context: AdminContext, request: In
   }
   try {
     if (route.fresh === true) await context.runtime.refresh?.()
-    return route.page(context, url.searchParams)
+    return await route.page(context, url.searchParams)
   } catch (error) {
     if (error instanceof AerakiError) return textPage(`${error.code}: ${error.message}`, 400)
     log.error('{path} failed: {error}', { path: url.pathname, error })

@@ -1,15 +1,16 @@
 /** A bootstrap's text as YAML, of which JSON is a part: with the place of every mistake. */
-import { fromJson, type JsonValue } from '@bufbuild/protobuf'
+import type { JsonValue } from '@bufbuild/protobuf'
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml'
 import { AerakiError } from '@aeraki/api/errors'
 import {
   BootstrapSchema,
   type Bootstrap as BootstrapMessage,
-} from '@aeraki/xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts'
+} from '@aeraki/xds/gen-lean/envoy/config/bootstrap/v3/bootstrap_pb.ts'
 import { bootstrapFromMessage, type Bootstrap } from './bootstrap.ts'
-import { checkJson, type JsonMistake, type Path } from './json-check.ts'
+import { leanBootstrap } from './bootstrap-message.ts'
+import { checkJson, type JsonCheck, type JsonMistake, type Path } from './json-check.ts'
 import { ResourceError } from './refusal.ts'
-import { registry } from './registry.ts'
+import { fromFullJson, fullType, loadFullRegistry } from './registry.ts'
 
 /** Throws `AerakiError` PROXY_BOOTSTRAP_INVALID. */
 export function parseBootstrapDocument(text: string, file: string): Bootstrap {
@@ -22,23 +23,28 @@ export function parseBootstrapDocument(text: string, file: string): Bootstrap {
   const [first] = document.errors
   if (first !== undefined) throw invalid([`${place(first.pos[0])}: ${first.message}`])
 
-  const mistakes: JsonMistake[] = []
   const say = ({ path, problem }: JsonMistake): string =>
     `${place(locate(document, path))}: ${formatPath(path)}: ${problem}`
-  const json = checkJson(document.toJS() as JsonValue, BootstrapSchema, [], mistakes)
-  if (mistakes.length > 0) throw invalid(mistakes.map(say))
-
-  let message: BootstrapMessage
-  try {
-    message = fromJson(BootstrapSchema, json, { registry })
-  } catch (cause) {
-    throw invalid([`${file}: ${cause instanceof Error ? cause.message : String(cause)}`])
-  }
+  const value = document.toJS() as JsonValue
+  const message = leanBootstrap(value) ?? fullBootstrap(value, file, say)
   return bootstrapFromMessage(message, (error, prefix) => {
     if (!(error instanceof ResourceError)) return error
     const where = place(locate(document, [...prefix, ...parsePath(error.path)]))
     return new AerakiError(error.code, `${where}: ${error.message}`, { cause: error })
   })
+}
+
+/** By the types with all fields. `say`: a line for a mistake. */
+function fullBootstrap(value: JsonValue, file: string, say: (mistake: JsonMistake) => string): BootstrapMessage {
+  const full = loadFullRegistry()
+  const check: JsonCheck = { registry: full, isForeign: () => true, mistakes: [] }
+  const json = checkJson(value, fullType(BootstrapSchema, full), [], check)
+  if (check.mistakes.length > 0) throw invalid(check.mistakes.map(say))
+  try {
+    return fromFullJson(BootstrapSchema, json, full)
+  } catch (cause) {
+    throw invalid([`${file}: ${cause instanceof Error ? cause.message : String(cause)}`])
+  }
 }
 
 function invalid(lines: readonly string[]): AerakiError {

@@ -1,12 +1,10 @@
 /** A bootstrap as a file: YAML or JSON, Envoy's message, with the place of every mistake. */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { fromJson, type JsonValue } from '@bufbuild/protobuf'
+import type { JsonValue } from '@bufbuild/protobuf'
 import { AerakiError } from '@aeraki/api/errors'
-import { BootstrapSchema } from '@aeraki/xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts'
+import { leanBootstrap } from './bootstrap-message.ts'
 import { bootstrapFromMessage, type Bootstrap } from './bootstrap.ts'
-import { checkJson, type JsonMistake } from './json-check.ts'
-import { registry } from './registry.ts'
 
 /**
  * Throws `AerakiError` PROXY_BOOTSTRAP_UNREADABLE or PROXY_BOOTSTRAP_INVALID; the message has one line for each mistake,
@@ -40,10 +38,8 @@ function parseGoodJson(text: string): Bootstrap | undefined {
   try {
     const value = JSON.parse(text) as JsonValue
     if (keysIn(text) !== keysOf(value)) return undefined
-    const mistakes: JsonMistake[] = []
-    const json = checkJson(value, BootstrapSchema, [], mistakes)
-    if (mistakes.length > 0) return undefined
-    return bootstrapFromMessage(fromJson(BootstrapSchema, json, { registry }), (error) => error)
+    const message = leanBootstrap(value)
+    return message && bootstrapFromMessage(message)
   } catch {
     return undefined
   }

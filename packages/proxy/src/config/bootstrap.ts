@@ -5,16 +5,16 @@
 import { clone, create } from '@bufbuild/protobuf'
 import { anyPack, type Any } from '@bufbuild/protobuf/wkt'
 import { AerakiError } from '@aeraki/api/errors'
-import type { Bootstrap as BootstrapMessage } from '@aeraki/xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts'
-import { BootstrapSchema } from '@aeraki/xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts'
-import { ClusterSchema, type Cluster } from '@aeraki/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
-import { NodeSchema, type Node } from '@aeraki/xds/gen/envoy/config/core/v3/base_pb.ts'
+import type { Bootstrap as BootstrapMessage } from '@aeraki/xds/gen-lean/envoy/config/bootstrap/v3/bootstrap_pb.ts'
+import { BootstrapSchema } from '@aeraki/xds/gen-lean/envoy/config/bootstrap/v3/bootstrap_pb.ts'
+import { ClusterSchema, type Cluster } from '@aeraki/xds/gen-lean/envoy/config/cluster/v3/cluster_pb.ts'
+import { NodeSchema, type Node } from '@aeraki/xds/gen-lean/envoy/config/core/v3/base_pb.ts'
 import {
   ApiConfigSource_ApiType,
   type ApiConfigSource,
   type ConfigSource,
-} from '@aeraki/xds/gen/envoy/config/core/v3/config_source_pb.ts'
-import { ListenerSchema } from '@aeraki/xds/gen/envoy/config/listener/v3/listener_pb.ts'
+} from '@aeraki/xds/gen-lean/envoy/config/core/v3/config_source_pb.ts'
+import { ListenerSchema } from '@aeraki/xds/gen-lean/envoy/config/listener/v3/listener_pb.ts'
 import { formatAddress, milliseconds, socketAddress } from './from-common.ts'
 import { clusterFromXds, type ConvertedCluster } from './from-cluster.ts'
 import { listenerFromXds } from './from-listener.ts'

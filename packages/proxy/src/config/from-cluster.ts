@@ -1,14 +1,14 @@
 /** `envoy.config.cluster.v3.Cluster`. Defaults are Envoy's. */
 import { enumToJson } from '@bufbuild/protobuf'
-import { RoutingPriority } from '@aeraki/xds/gen/envoy/config/core/v3/base_pb.ts'
+import { RoutingPriority } from '@aeraki/xds/gen-lean/envoy/config/core/v3/base_pb.ts'
 import {
   Cluster_DiscoveryType,
   Cluster_DnsLookupFamily,
   Cluster_LbPolicy,
   Cluster_LbPolicySchema,
   type Cluster,
-} from '@aeraki/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
-import type { OutlierDetection as OutlierMessage } from '@aeraki/xds/gen/envoy/config/cluster/v3/outlier_detection_pb.ts'
+} from '@aeraki/xds/gen-lean/envoy/config/cluster/v3/cluster_pb.ts'
+import type { OutlierDetection as OutlierMessage } from '@aeraki/xds/gen-lean/envoy/config/cluster/v3/outlier_detection_pb.ts'
 import { milliseconds } from './from-common.ts'
 import { endpointsFromXds } from './from-endpoints.ts'
 import type { ClusterConfig, ClusterLimits, EndpointsConfig, LoadBalancingPolicy, OutlierDetection } from './model.ts'

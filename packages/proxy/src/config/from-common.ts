@@ -1,7 +1,7 @@
 /** Conversions that several resources share. */
 import { isIP } from 'node:net'
 import type { Duration } from '@bufbuild/protobuf/wkt'
-import type { Address as AddressMessage } from '@aeraki/xds/gen/envoy/config/core/v3/address_pb.ts'
+import type { Address as AddressMessage } from '@aeraki/xds/gen-lean/envoy/config/core/v3/address_pb.ts'
 import type { Address } from './model.ts'
 import type { Place } from './refusal.ts'
 

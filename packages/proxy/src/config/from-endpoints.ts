@@ -1,10 +1,10 @@
 /** `envoy.config.endpoint.v3.ClusterLoadAssignment`. */
-import { HealthStatus } from '@aeraki/xds/gen/envoy/config/core/v3/health_check_pb.ts'
+import { HealthStatus } from '@aeraki/xds/gen-lean/envoy/config/core/v3/health_check_pb.ts'
 import type {
   LbEndpoint,
   LocalityLbEndpoints,
-} from '@aeraki/xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts'
-import type { ClusterLoadAssignment } from '@aeraki/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
+} from '@aeraki/xds/gen-lean/envoy/config/endpoint/v3/endpoint_components_pb.ts'
+import type { ClusterLoadAssignment } from '@aeraki/xds/gen-lean/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { socketAddress } from './from-common.ts'
 import type { EndpointConfig, EndpointsConfig, LocalityEndpoints } from './model.ts'
 import type { Place } from './refusal.ts'

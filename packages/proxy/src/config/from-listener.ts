@@ -10,10 +10,10 @@ import {
   MetaProtocolProxySchema,
   type MetaProtocolFilter,
   type MetaProtocolProxy,
-} from '@aeraki/xds/gen/aeraki/meta_protocol_proxy_pb.ts'
-import { TrafficDirection } from '@aeraki/xds/gen/envoy/config/core/v3/base_pb.ts'
-import type { FilterChain } from '@aeraki/xds/gen/envoy/config/listener/v3/listener_components_pb.ts'
-import type { Listener } from '@aeraki/xds/gen/envoy/config/listener/v3/listener_pb.ts'
+} from '@aeraki/xds/gen-lean/aeraki/meta_protocol_proxy_pb.ts'
+import { TrafficDirection } from '@aeraki/xds/gen-lean/envoy/config/core/v3/base_pb.ts'
+import type { FilterChain } from '@aeraki/xds/gen-lean/envoy/config/listener/v3/listener_components_pb.ts'
+import type { Listener } from '@aeraki/xds/gen-lean/envoy/config/listener/v3/listener_pb.ts'
 import { milliseconds, socketAddress } from './from-common.ts'
 import { routeTableFromInline } from './from-routes.ts'
 import type { Address, ListenerConfig, MetaProtocolConfig } from './model.ts'

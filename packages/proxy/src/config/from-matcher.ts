@@ -1,8 +1,8 @@
 /** `envoy.config.route.v3.HeaderMatcher`, which in this proxy matches an attribute of a request. */
 import { compileRegex } from '../regex.ts'
-import type { HeaderMatcher } from '@aeraki/xds/gen/envoy/config/route/v3/route_components_pb.ts'
-import type { RegexMatcher } from '@aeraki/xds/gen/envoy/type/matcher/v3/regex_pb.ts'
-import type { StringMatcher as StringMatcherMessage } from '@aeraki/xds/gen/envoy/type/matcher/v3/string_pb.ts'
+import type { HeaderMatcher } from '@aeraki/xds/gen-lean/envoy/config/route/v3/route_components_pb.ts'
+import type { RegexMatcher } from '@aeraki/xds/gen-lean/envoy/type/matcher/v3/regex_pb.ts'
+import type { StringMatcher as StringMatcherMessage } from '@aeraki/xds/gen-lean/envoy/type/matcher/v3/string_pb.ts'
 import type { AttributeMatch, StringMatcher } from './model.ts'
 import type { Place } from './refusal.ts'
 

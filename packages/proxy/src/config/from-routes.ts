@@ -14,16 +14,16 @@ import type { Mutation } from '@aeraki/protocols'
 import type {
   RouteConfiguration as InlineConfiguration,
   RouteAction_RequestMirrorPolicy as InlineMirror,
-} from '@aeraki/xds/gen/aeraki/route_pb.ts'
-import type { HeaderValueOption } from '@aeraki/xds/gen/envoy/config/core/v3/base_pb.ts'
+} from '@aeraki/xds/gen-lean/aeraki/route_pb.ts'
+import type { HeaderValueOption } from '@aeraki/xds/gen-lean/envoy/config/core/v3/base_pb.ts'
 import type {
   HeaderMatcher,
   RouteAction,
   RouteAction_RequestMirrorPolicy as HttpMirror,
   RouteMatch,
   WeightedCluster,
-} from '@aeraki/xds/gen/envoy/config/route/v3/route_components_pb.ts'
-import type { RouteConfiguration as HttpConfiguration } from '@aeraki/xds/gen/envoy/config/route/v3/route_pb.ts'
+} from '@aeraki/xds/gen-lean/envoy/config/route/v3/route_components_pb.ts'
+import type { RouteConfiguration as HttpConfiguration } from '@aeraki/xds/gen-lean/envoy/config/route/v3/route_pb.ts'
 import { milliseconds } from './from-common.ts'
 import { attributeMatch } from './from-matcher.ts'
 import type { AttributeMatch, MirrorConfig, RouteConfig, RouteTableConfig, WeightedDestination } from './model.ts'

@@ -5,8 +5,14 @@
  * An Any of a type that this proxy doesn't know becomes a `TypedStruct` of that type, as a filter that is refused later
  * has a better error than a type that is unknown to JSON.
  */
-import { fromJson, type DescField, type DescMessage, type JsonObject, type JsonValue } from '@bufbuild/protobuf'
-import { registry } from './registry.ts'
+import {
+  fromJson,
+  type DescField,
+  type DescMessage,
+  type JsonObject,
+  type JsonValue,
+  type Registry,
+} from '@bufbuild/protobuf'
 
 export type Path = readonly (string | number)[]
 
@@ -15,18 +21,26 @@ export interface JsonMistake {
   readonly problem: string
 }
 
+export interface JsonCheck {
+  readonly registry: Registry
+  /** Of a type that the registry lacks: whether it is none of this proxy's. Else it is a mistake. */
+  isForeign(typeName: string): boolean
+  /** What has been found. */
+  readonly mistakes: JsonMistake[]
+}
+
 /** Returns the JSON as the parser will take it, and adds to `mistakes`. */
-export function checkJson(json: JsonValue, type: DescMessage, path: Path, mistakes: JsonMistake[]): JsonValue {
+export function checkJson(json: JsonValue, type: DescMessage, path: Path, check: JsonCheck): JsonValue {
   if (!isObject(json)) {
-    mistakes.push({ path, problem: `${describe(json)} where a map of fields is expected` })
+    check.mistakes.push({ path, problem: `${describe(json)} where a map of fields is expected` })
     return {}
   }
   const checked: JsonObject = {}
   for (const [key, value] of Object.entries(json)) {
     const at = [...path, key]
     const field = fieldOf(type, key)
-    if (field === undefined) mistakes.push({ path: at, problem: unknownField(type, key) })
-    else checked[key] = value === null ? null : checkField(value, type, field, key, at, mistakes)
+    if (field === undefined) check.mistakes.push({ path: at, problem: unknownField(type, key) })
+    else checked[key] = value === null ? null : checkField(value, type, field, key, at, check)
   }
   return checked
 }
@@ -37,21 +51,21 @@ function checkField(
   field: DescField,
   key: string,
   path: Path,
-  mistakes: JsonMistake[],
+  check: JsonCheck,
 ): JsonValue {
-  if (field.fieldKind === 'message') return checkMessage(value, type, field.message, key, path, mistakes)
+  if (field.fieldKind === 'message') return checkMessage(value, type, field.message, key, path, check)
   if (field.fieldKind === 'list' && field.listKind === 'message' && Array.isArray(value)) {
     const { message } = field
-    return value.map((item, i) => checkMessage(item, undefined, message, key, [...path, i], mistakes))
+    return value.map((item, i) => checkMessage(item, undefined, message, key, [...path, i], check))
   }
   if (field.fieldKind === 'map' && field.mapKind === 'message' && isObject(value)) {
     const { message } = field
     const entries = Object.entries(value)
     return Object.fromEntries(
-      entries.map(([name, item]) => [name, checkMessage(item, undefined, message, key, [...path, name], mistakes)]),
+      entries.map(([name, item]) => [name, checkMessage(item, undefined, message, key, [...path, name], check)]),
     )
   }
-  return checkLeaf(value, type, key, path, mistakes)
+  return checkLeaf(value, type, key, path, check)
 }
 
 function checkMessage(
@@ -60,43 +74,48 @@ function checkMessage(
   type: DescMessage,
   key: string,
   path: Path,
-  mistakes: JsonMistake[],
+  check: JsonCheck,
 ): JsonValue {
-  if (type.typeName === 'google.protobuf.Any') return checkAny(value, path, mistakes)
+  if (type.typeName === 'google.protobuf.Any') return checkAny(value, path, check)
   if (type.typeName.startsWith('google.protobuf.')) {
-    return parent === undefined ? value : checkLeaf(value, parent, key, path, mistakes)
+    return parent === undefined ? value : checkLeaf(value, parent, key, path, check)
   }
-  return checkJson(value, type, path, mistakes)
+  return checkJson(value, type, path, check)
 }
 
-function checkAny(value: JsonValue, path: Path, mistakes: JsonMistake[]): JsonValue {
+function checkAny(value: JsonValue, path: Path, check: JsonCheck): JsonValue {
   if (!isObject(value) || typeof value['@type'] !== 'string') {
-    mistakes.push({ path, problem: 'has no "@type"; give "type.googleapis.com/" and the name of a message' })
+    check.mistakes.push({ path, problem: 'has no "@type"; give "type.googleapis.com/" and the name of a message' })
     return {}
   }
   const { '@type': typeUrl, ...rest } = value
   const name = typeUrl.slice(typeUrl.lastIndexOf('/') + 1)
-  const type = registry.getMessage(name)
-  if (type === undefined)
+  const type = check.registry.getMessage(name)
+  if (type === undefined) {
+    if (!check.isForeign(name)) check.mistakes.push({ path, problem: `unknown type ${name}` })
     return { '@type': 'type.googleapis.com/xds.type.v3.TypedStruct', type_url: typeUrl, value: rest }
-  const checked = checkJson(rest, type, path, mistakes)
-  if (/^(udpa|xds)\.type\.v[13]\.TypedStruct$/.test(name) && isObject(checked)) checkStruct(checked, path, mistakes)
+  }
+  const checked = checkJson(rest, type, path, check)
+  if (/^(udpa|xds)\.type\.v[13]\.TypedStruct$/.test(name) && isObject(checked)) checkStruct(checked, path, check)
   return isObject(checked) ? { '@type': typeUrl, ...checked } : {}
 }
 
-function checkStruct(struct: JsonObject, path: Path, mistakes: JsonMistake[]): void {
+function checkStruct(struct: JsonObject, path: Path, check: JsonCheck): void {
   const url = struct['type_url'] ?? struct['typeUrl']
-  const type = typeof url === 'string' ? registry.getMessage(url.slice(url.lastIndexOf('/') + 1)) : undefined
-  if (type !== undefined) checkJson(struct['value'] ?? {}, type, [...path, 'value'], mistakes)
+  if (typeof url !== 'string') return
+  const name = url.slice(url.lastIndexOf('/') + 1)
+  const type = check.registry.getMessage(name)
+  if (type !== undefined) checkJson(struct['value'] ?? {}, type, [...path, 'value'], check)
+  else if (!check.isForeign(name)) check.mistakes.push({ path, problem: `unknown type ${name}` })
 }
 
 /** Scalars, enums, durations and the like: the parser itself is the best judge. */
-function checkLeaf(value: JsonValue, type: DescMessage, key: string, path: Path, mistakes: JsonMistake[]): JsonValue {
+function checkLeaf(value: JsonValue, type: DescMessage, key: string, path: Path, check: JsonCheck): JsonValue {
   try {
-    fromJson(type, { [key]: value }, { registry })
+    fromJson(type, { [key]: value }, { registry: check.registry })
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    mistakes.push({ path, problem: reason.replace(/^cannot decode field \S+ from JSON: /, '') })
+    check.mistakes.push({ path, problem: reason.replace(/^cannot decode field \S+ from JSON: /, '') })
   }
   return value
 }

@@ -1,31 +1,69 @@
-/** Every message type that may stand in an Any of a bootstrap, and that config dumps print. */
-import { createRegistry, type DescFile } from '@bufbuild/protobuf'
-import { file_aeraki_meta_protocol_proxy } from '@aeraki/xds/gen/aeraki/meta_protocol_proxy_pb.ts'
-import { file_aeraki_router } from '@aeraki/xds/gen/aeraki/router_pb.ts'
-import { file_envoy_config_bootstrap_v3_bootstrap } from '@aeraki/xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts'
-import { file_envoy_config_route_v3_route } from '@aeraki/xds/gen/envoy/config/route/v3/route_pb.ts'
-import { file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy } from '@aeraki/xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts'
-import { file_udpa_type_v1_typed_struct } from '@aeraki/xds/gen/udpa/type/v1/typed_struct_pb.ts'
-import { file_xds_type_v3_typed_struct } from '@aeraki/xds/gen/xds/type/v3/typed_struct_pb.ts'
+/**
+ * The message types that this proxy reads, lean: without the fields that it doesn't read. In bytes such fields are kept as
+ * unknown ones. In JSON an unknown field is a mistake or not, which the full set knows; that is loaded for this question
+ * alone, as its descriptors take more memory than all else that the proxy loads.
+ */
+import { createRequire } from 'node:module'
+import {
+  createRegistry,
+  fromBinary,
+  fromJson,
+  toBinary,
+  type DescMessage,
+  type JsonValue,
+  type MessageShape,
+  type Registry,
+} from '@bufbuild/protobuf'
+import { MetaProtocolProxySchema } from '@aeraki/xds/gen-lean/aeraki/meta_protocol_proxy_pb.ts'
+import { RouterSchema } from '@aeraki/xds/gen-lean/aeraki/router_pb.ts'
+import { TypedStructSchema as UdpaTypedStructSchema } from '@aeraki/xds/gen-lean/udpa/type/v1/typed_struct_pb.ts'
+import { TypedStructSchema as XdsTypedStructSchema } from '@aeraki/xds/gen-lean/xds/type/v3/typed_struct_pb.ts'
 
-/** A registry of files knows their own messages only: what they import has to be added. */
-function withImports(files: readonly DescFile[], found = new Set<DescFile>()): ReadonlySet<DescFile> {
-  for (const file of files) {
-    if (found.has(file)) continue
-    found.add(file)
-    withImports(file.dependencies, found)
-  }
-  return found
+/** What may stand in an Any. */
+export const registry = createRegistry(
+  MetaProtocolProxySchema,
+  RouterSchema,
+  UdpaTypedStructSchema,
+  XdsTypedStructSchema,
+)
+
+/** Types of no registry here, not even of the full one, that many bootstraps have. */
+export const foreignTypes: ReadonlySet<string> = new Set([
+  'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer',
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+])
+
+export function isForeign(typeName: string): boolean {
+  return foreignTypes.has(typeName)
 }
 
-export const registry = createRegistry(
-  ...withImports([
-    file_aeraki_meta_protocol_proxy,
-    file_aeraki_router,
-    file_envoy_config_bootstrap_v3_bootstrap,
-    file_envoy_config_route_v3_route,
-    file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy,
-    file_udpa_type_v1_typed_struct,
-    file_xds_type_v3_typed_struct,
-  ]),
-)
+export function loadFullRegistry(): Registry {
+  const require = createRequire(import.meta.url)
+  const { fullRegistry } = require('./full-registry.ts') as typeof import('./full-registry.ts')
+  return fullRegistry
+}
+
+/** By the lean type when that knows every field, else by the full one, which throws when it doesn't either. */
+export function messageFromJson<Desc extends DescMessage>(schema: Desc, json: JsonValue): MessageShape<Desc> {
+  try {
+    return fromJson(schema, json, { registry })
+  } catch {
+    return fromFullJson(schema, json, loadFullRegistry())
+  }
+}
+
+/** Parses with all fields; those that the lean type lacks are unknown ones afterwards. */
+export function fromFullJson<Desc extends DescMessage>(
+  schema: Desc,
+  json: JsonValue,
+  full: Registry,
+): MessageShape<Desc> {
+  const type = fullType(schema, full)
+  return fromBinary(schema, toBinary(type, fromJson(type, json, { registry: full })))
+}
+
+export function fullType(schema: DescMessage, full: Registry): DescMessage {
+  const type = full.getMessage(schema.typeName)
+  if (type === undefined) throw new Error(`the full registry lacks ${schema.typeName}`)
+  return type
+}

@@ -12,10 +12,10 @@ import type { Any } from '@bufbuild/protobuf/wkt'
 import { getLogger } from '@logtape/logtape'
 import { AerakiError } from '@aeraki/api/errors'
 import type { AdsClient, AdsHandler, ClientState, Update } from '@aeraki/xds'
-import { ClusterSchema } from '@aeraki/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
-import { ClusterLoadAssignmentSchema } from '@aeraki/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
-import { ListenerSchema } from '@aeraki/xds/gen/envoy/config/listener/v3/listener_pb.ts'
-import { RouteConfigurationSchema } from '@aeraki/xds/gen/envoy/config/route/v3/route_pb.ts'
+import { ClusterSchema } from '@aeraki/xds/gen-lean/envoy/config/cluster/v3/cluster_pb.ts'
+import { ClusterLoadAssignmentSchema } from '@aeraki/xds/gen-lean/envoy/config/endpoint/v3/endpoint_pb.ts'
+import { ListenerSchema } from '@aeraki/xds/gen-lean/envoy/config/listener/v3/listener_pb.ts'
+import { RouteConfigurationSchema } from '@aeraki/xds/gen-lean/envoy/config/route/v3/route_pb.ts'
 import type { Configuration } from './configuration.ts'
 import { clusterFromXds } from './from-cluster.ts'
 import { endpointsFromXds } from './from-endpoints.ts'
@@ -249,7 +249,7 @@ export class Subscriptions implements AdsHandler {
 function decode<Desc extends DescMessage>(schema: Desc, any: Any, place: Place): MessageShape<Desc> {
   if (!any.typeUrl.endsWith(`/${schema.typeName}`)) throw place.invalid(`is a ${any.typeUrl}, not a ${schema.typeName}`)
   try {
-    return fromBinary(schema, any.value)
+    return fromBinary(schema, any.value, { readUnknownFields: false })
   } catch (cause) {
     throw place.invalid(`does not parse: ${cause instanceof Error ? cause.message : String(cause)}`)
   }

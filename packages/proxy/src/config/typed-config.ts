@@ -2,12 +2,12 @@
  * `typed_config` comes in three forms: the message itself in an Any, or its JSON in a `udpa.type.v1.TypedStruct` or
  * `xds.type.v3.TypedStruct` (what EnvoyFilters patch in, since Istio can't know our types).
  */
-import { fromBinary, fromJson, type DescMessage, type JsonObject, type MessageShape } from '@bufbuild/protobuf'
+import { fromBinary, type DescMessage, type JsonObject, type MessageShape } from '@bufbuild/protobuf'
 import { anyUnpack, type Any } from '@bufbuild/protobuf/wkt'
-import { TypedStructSchema as UdpaTypedStructSchema } from '@aeraki/xds/gen/udpa/type/v1/typed_struct_pb.ts'
-import { TypedStructSchema as XdsTypedStructSchema } from '@aeraki/xds/gen/xds/type/v3/typed_struct_pb.ts'
+import { TypedStructSchema as UdpaTypedStructSchema } from '@aeraki/xds/gen-lean/udpa/type/v1/typed_struct_pb.ts'
+import { TypedStructSchema as XdsTypedStructSchema } from '@aeraki/xds/gen-lean/xds/type/v3/typed_struct_pb.ts'
 import type { Place } from './refusal.ts'
-import { registry } from './registry.ts'
+import { messageFromJson } from './registry.ts'
 
 /** The type name inside, without `type.googleapis.com/`, whichever the form. */
 export function typeOf(any: Any): string {
@@ -20,7 +20,7 @@ export function unpackAs<Desc extends DescMessage>(any: Any, schema: Desc, place
   const struct = typedStruct(any)
   try {
     if (struct === undefined) return fromBinary(schema, any.value)
-    return fromJson(schema, struct.value ?? {}, { registry })
+    return messageFromJson(schema, struct.value ?? {})
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw place.invalid(`is not a ${schema.typeName}: ${reason}`)

@@ -1,5 +1,5 @@
 /** xDS messages as a control plane would make them, for tests. */
-import { fromJson, type DescMessage, type JsonValue, type MessageShape } from '@bufbuild/protobuf'
+import type { DescMessage, JsonValue, MessageShape } from '@bufbuild/protobuf'
 import { anyPack, type Any } from '@bufbuild/protobuf/wkt'
 import { ClusterSchema, type Cluster } from '@aeraki/xds/gen/envoy/config/cluster/v3/cluster_pb.ts'
 import {
@@ -8,10 +8,10 @@ import {
 } from '@aeraki/xds/gen/envoy/config/endpoint/v3/endpoint_pb.ts'
 import { ListenerSchema, type Listener } from '@aeraki/xds/gen/envoy/config/listener/v3/listener_pb.ts'
 import { RouteConfigurationSchema, type RouteConfiguration } from '@aeraki/xds/gen/envoy/config/route/v3/route_pb.ts'
-import { registry } from '../../src/config/registry.ts'
+import { messageFromJson } from '../../src/config/registry.ts'
 
 export function json<Desc extends DescMessage>(schema: Desc, value: JsonValue): MessageShape<Desc> {
-  return fromJson(schema, value, { registry })
+  return messageFromJson(schema, value)
 }
 
 export function listener(name: string, options: ListenerOptions): Listener {

@@ -8,7 +8,7 @@ import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-no
 import { getLogger } from '@logtape/logtape'
 import { AerakiError } from '@aeraki/api/errors'
 import type { AdsClient, AdsClientOptions, ClientState, ClientTls } from '../client-contract.ts'
-import { AggregatedDiscoveryService } from '../gen/envoy/service/discovery/v3/ads_pb.ts'
+import { AggregatedDiscoveryService } from '../gen-lean/envoy/service/discovery/v3/ads_pb.ts'
 import { Backoff } from './backoff.ts'
 import { ClientStreams } from './client-streams.ts'
 import { DeltaClientSubscription } from './delta-client-subscription.ts'

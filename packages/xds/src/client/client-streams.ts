@@ -4,7 +4,7 @@
  */
 import { getLogger } from '@logtape/logtape'
 import type { AdsHandler } from '../client-contract.ts'
-import type { Node } from '../gen/envoy/config/core/v3/base_pb.ts'
+import type { Node } from '../gen-lean/envoy/config/core/v3/base_pb.ts'
 import { Signal } from '../signal.ts'
 import type { ClientSubscription } from './client-subscription.ts'
 

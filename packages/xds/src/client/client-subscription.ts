@@ -11,8 +11,8 @@
 import { create } from '@bufbuild/protobuf'
 import { Code } from '@connectrpc/connect'
 import type { Update } from '../client-contract.ts'
-import type { Node } from '../gen/envoy/config/core/v3/base_pb.ts'
-import { type Status, StatusSchema } from '../gen/google/rpc/status_pb.ts'
+import type { Node } from '../gen-lean/envoy/config/core/v3/base_pb.ts'
+import { type Status, StatusSchema } from '../gen-lean/google/rpc/status_pb.ts'
 import { wildcard } from '../type-urls.ts'
 
 export interface ClientSubscription<Request, Response> {

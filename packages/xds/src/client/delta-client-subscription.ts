@@ -1,12 +1,12 @@
 /** The incremental variant: after a reconnect the server is told which versions are there and sends what differs. */
 import { create } from '@bufbuild/protobuf'
 import type { Update } from '../client-contract.ts'
-import type { Node } from '../gen/envoy/config/core/v3/base_pb.ts'
+import type { Node } from '../gen-lean/envoy/config/core/v3/base_pb.ts'
 import {
   type DeltaDiscoveryRequest,
   DeltaDiscoveryRequestSchema,
   type DeltaDiscoveryResponse,
-} from '../gen/envoy/service/discovery/v3/discovery_pb.ts'
+} from '../gen-lean/envoy/service/discovery/v3/discovery_pb.ts'
 import { isCompleteType } from '../type-urls.ts'
 import { type Answer, type ClientSubscription, dropUnwanted, errorDetail, Wanted } from './client-subscription.ts'
 

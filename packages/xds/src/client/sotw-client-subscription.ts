@@ -6,14 +6,14 @@ import { create, fromBinary } from '@bufbuild/protobuf'
 import type { Any } from '@bufbuild/protobuf/wkt'
 import { AerakiError } from '@aeraki/api/errors'
 import type { Update } from '../client-contract.ts'
-import type { Node } from '../gen/envoy/config/core/v3/base_pb.ts'
+import type { Node } from '../gen-lean/envoy/config/core/v3/base_pb.ts'
 import {
   type DiscoveryRequest,
   DiscoveryRequestSchema,
   type DiscoveryResponse,
   ResourceSchema,
-} from '../gen/envoy/service/discovery/v3/discovery_pb.ts'
-import { ResourceSchema as ConfigurationObjectSchema } from '../gen/istio/mcp/v1alpha1/resource_pb.ts'
+} from '../gen-lean/envoy/service/discovery/v3/discovery_pb.ts'
+import { ResourceSchema as ConfigurationObjectSchema } from '../gen-lean/istio/mcp/v1alpha1/resource_pb.ts'
 import { isCompleteType } from '../type-urls.ts'
 import { contentVersion } from '../version.ts'
 import { resourceName } from '../wire.ts'

@@ -66,6 +66,6 @@ try {
 } catch (error) {
   if (!(error instanceof AerakiError)) throw error
   process.stderr.write(`${error.code}: ${error.message}\n`)
-  const usage = /^PROXY_(FLAGS|CONCURRENCY|BOOTSTRAP|RESOURCE|LOG)/.test(error.code)
+  const usage = /^PROXY_(FLAGS|CONCURRENCY|BOOTSTRAP|RESOURCE|LOG|SOCKETS)/.test(error.code)
   process.exitCode = usage ? 2 : 1
 }

@@ -97,6 +97,23 @@ describe('the pauses', () => {
   })
 })
 
+describe('the choice of a driver', () => {
+  for (const [demanded, driver] of [
+    [undefined, 'EpollIo'],
+    ['', 'EpollIo'],
+    ['runtime', 'BunIo'],
+    ['fast', 'PROXY_SOCKETS_UNKNOWN'],
+  ] as const) {
+    test(`AERAKI_SOCKETS=${demanded}: ${driver}`, async () => {
+      const { pathname } = new URL('../src/io/select.ts', import.meta.url)
+      const script = `
+        const { selectIo } = await import('${pathname}')
+        try { console.log(selectIo().constructor.name) } catch (error) { console.log(error.code) }`
+      assert.deepEqual(await run(script, { AERAKI_SOCKETS: demanded }), { code: 0, output: `${driver}\n` })
+    })
+  }
+})
+
 describe('trouble', () => {
   test("what a handler throws is no other connection's trouble: those beside it are served in the same turn", async () => {
     const script = `
@@ -189,12 +206,11 @@ function spelled(host: string): string {
 }
 
 /** Runs a script on Bun that has `io`. */
-async function run(script: string): Promise<{ readonly code: number; readonly output: string }> {
-  const { pathname } = new URL('../src/io/epoll/epoll.ts', import.meta.url)
-  const child = spawn(process.execPath, [
-    '-e',
-    `const io = (await import('${pathname}')).createEpollIo(Bun)\n${script}`,
-  ])
+async function run(
+  script: string,
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ readonly code: number; readonly output: string }> {
+  const child = spawn(process.execPath, ['-e', withIo(script)], { env: { ...process.env, ...env } })
   let output = ''
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
   const [code] = (await once(child, 'exit')) as [number]

@@ -11,20 +11,13 @@ import { loadLibc, numbers, type Libc } from '../src/io/epoll/libc.ts'
 import { streamSocket } from '../src/io/epoll/listener.ts'
 import { fromSockaddr, toSockaddr, type Sockaddr } from '../src/io/epoll/sockaddr.ts'
 import { Watch } from '../src/io/epoll/watch.ts'
-import type { Connection, ConnectionHandler, Io } from '../src/io/io.ts'
+import { deaf } from '../src/io/deaf.ts'
+import type { Connection, Io } from '../src/io/io.ts'
 import { until } from './support/harness.ts'
 
 const bun = bunApi() as BunApi
 const libc = loadLibc() as Libc
 const io = createEpollIo(bun) as Io
-
-const deaf: ConnectionHandler = {
-  onOpen: () => undefined,
-  onData: () => undefined,
-  onEnd: () => undefined,
-  onDrain: () => undefined,
-  onClose: () => undefined,
-}
 
 describe('addresses as the system has them', () => {
   test('every IPv4 address and port come back', () => {

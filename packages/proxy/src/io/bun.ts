@@ -2,6 +2,7 @@
 import { AerakiError } from '@aeraki/api/errors'
 import { ByteBuffer } from '@aeraki/protocols'
 import type { BunApi, BunListener, BunSocket, BunSocketHandlers } from './bun-api.ts'
+import { deaf } from './deaf.ts'
 import type {
   AcceptHandler,
   Connection,
@@ -112,18 +113,10 @@ const handlers: Handlers = {
   },
 }
 
-const closed: ConnectionHandler = {
-  onOpen: () => undefined,
-  onData: () => undefined,
-  onEnd: () => undefined,
-  onDrain: () => undefined,
-  onClose: () => undefined,
-}
-
 type State = 'connecting' | 'open' | 'ending' | 'ended' | 'closed'
 
 class BunConnection implements Connection {
-  handler: ConnectionHandler = closed
+  handler: ConnectionHandler = deaf
   #socket: Socket | undefined
   #state: State = 'connecting'
   #peerEnded = false
@@ -249,7 +242,7 @@ class BunConnection implements Connection {
     clearTimeout(this.#timer)
     this.#pending = undefined
     const { handler } = this
-    this.handler = closed
+    this.handler = deaf
     const reason = this.#error ?? error
     if (this.#busy) queueMicrotask(() => handler.onClose(reason))
     else handler.onClose(reason)

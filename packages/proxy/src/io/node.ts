@@ -8,6 +8,7 @@
 import { createServer, connect, Socket, type Server, type SocketConstructorOpts } from 'node:net'
 import { AerakiError } from '@aeraki/api/errors'
 import type { ByteBuffer } from '@aeraki/protocols'
+import { deaf } from './deaf.ts'
 import type {
   AcceptHandler,
   Connection,
@@ -92,16 +93,8 @@ function closeServer(server: Server): Promise<void> {
   })
 }
 
-const closed: ConnectionHandler = {
-  onOpen: () => undefined,
-  onData: () => undefined,
-  onEnd: () => undefined,
-  onDrain: () => undefined,
-  onClose: () => undefined,
-}
-
 class NodeConnection implements Connection {
-  handler: ConnectionHandler = closed
+  handler: ConnectionHandler = deaf
   pendingBytes = 0
   #socket: Socket | undefined
   #error: Error | undefined
@@ -205,7 +198,7 @@ class NodeConnection implements Connection {
     socket.on('close', () => {
       clearTimeout(this.#timer)
       const { handler } = this
-      this.handler = closed
+      this.handler = deaf
       handler.onClose(this.#error)
     })
   }

@@ -4,16 +4,9 @@
  * that fails where anybody has it, finds a port where none is given, and the substitute where it has to be.
  */
 import type { Address, ListenerConfig } from '../config/model.ts'
-import type { ConnectionHandler, Io } from '../io/io.ts'
+import { deaf } from '../io/deaf.ts'
+import type { Io } from '../io/io.ts'
 import { bindEither } from '../listener/binding.ts'
-
-const refused: ConnectionHandler = {
-  onOpen: () => undefined,
-  onData: () => undefined,
-  onEnd: () => undefined,
-  onDrain: () => undefined,
-  onClose: () => undefined,
-}
 
 export class Reservations {
   readonly #io: Io
@@ -53,7 +46,7 @@ export class Reservations {
     const socket = await this.#io.listen(address, {}, (connection) => {
       // Not inside the driver's call, which does not know its handler yet.
       queueMicrotask(() => connection.destroy())
-      return refused
+      return deaf
     })
     await socket.close()
     return socket.address

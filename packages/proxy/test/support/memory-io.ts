@@ -1,5 +1,6 @@
 /** Sockets in memory: what the data path does can be counted, apart from kernel and runtime. */
 import type { ByteBuffer } from '@aeraki/protocols'
+import { deaf } from '../../src/io/deaf.ts'
 import type {
   AcceptHandler,
   Connection,
@@ -47,17 +48,9 @@ export class MemoryIo implements Io {
   }
 }
 
-const closed: ConnectionHandler = {
-  onOpen: () => undefined,
-  onData: () => undefined,
-  onEnd: () => undefined,
-  onDrain: () => undefined,
-  onClose: () => undefined,
-}
-
 /** The proxy's end of a connection: `written` is what it sent. */
 export class MemoryConnection implements Connection {
-  handler: ConnectionHandler = closed
+  handler: ConnectionHandler = deaf
   readonly remote: SocketAddress
   readonly local: SocketAddress = { host: '127.0.0.1', port: 2 }
   readonly fd = undefined
@@ -100,7 +93,7 @@ export class MemoryConnection implements Connection {
     this.destroyed = true
     queueMicrotask(() => {
       const { handler } = this
-      this.handler = closed
+      this.handler = deaf
       handler.onClose(undefined)
     })
   }

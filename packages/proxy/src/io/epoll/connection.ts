@@ -1,6 +1,7 @@
 /** A socket of the epoll driver. All of them read into one buffer; what the kernel does not take is kept here. */
 import { AerakiError } from '@aeraki/api/errors'
 import { ByteBuffer } from '@aeraki/protocols'
+import { deaf } from '../deaf.ts'
 import type { Connection, ConnectionHandler, SocketAddress } from '../io.ts'
 import { numbers, systemError, type Libc } from './libc.ts'
 import type { Received } from './received.ts'
@@ -23,14 +24,6 @@ export interface Shared {
  */
 type State = 'connecting' | 'open' | 'ending' | 'ended' | 'closed'
 
-const closedHandler: ConnectionHandler = {
-  onOpen: () => undefined,
-  onData: () => undefined,
-  onEnd: () => undefined,
-  onDrain: () => undefined,
-  onClose: () => undefined,
-}
-
 const allEvents = numbers.EPOLLIN | numbers.EPOLLOUT | numbers.EPOLLRDHUP
 const failureEvents = numbers.EPOLLHUP | numbers.EPOLLERR
 const hangupEvents = failureEvents | numbers.EPOLLRDHUP
@@ -40,7 +33,7 @@ const readEvents = hangupEvents | numbers.EPOLLIN
 const maxReadsAtOnce = 4
 
 export class EpollConnection implements Connection, Pollable, Continuation {
-  handler: ConnectionHandler = closedHandler
+  handler: ConnectionHandler = deaf
   #fd: number
   #state: State
   #peerEnded = false
@@ -269,7 +262,7 @@ export class EpollConnection implements Connection, Pollable, Continuation {
     this.#fd = -1
     queueMicrotask(() => {
       const { handler } = this
-      this.handler = closedHandler
+      this.handler = deaf
       handler.onClose(error)
     })
   }

@@ -9,7 +9,7 @@ import { bunApi, type BunApi } from '../src/io/bun-api.ts'
 import { createEpollIo } from '../src/io/epoll/epoll.ts'
 import { loadLibc, numbers, type Libc } from '../src/io/epoll/libc.ts'
 import { streamSocket } from '../src/io/epoll/listener.ts'
-import { fromSockaddr, toSockaddr, type Sockaddr } from '../src/io/epoll/sockaddr.ts'
+import { fromSockaddr, inet, toSockaddr, type Sockaddr } from '../src/io/sockaddr.ts'
 import { Watch } from '../src/io/epoll/watch.ts'
 import { deaf } from '../src/io/deaf.ts'
 import type { Connection, Io } from '../src/io/io.ts'
@@ -66,7 +66,7 @@ describe('the pauses', () => {
     await pause(50)
     assert.deepEqual(told, [])
     // A socket that has never been connected counts as broken: an event.
-    const socket = libc.calls.socket(numbers.AF_INET, numbers.SOCK_STREAM, 0)
+    const socket = libc.calls.socket(inet, numbers.SOCK_STREAM, 0)
     const event = new Int32Array(4)
     event[0] = numbers.EPOLLIN
     assert.equal(libc.calls.epoll_ctl(epoll, numbers.EPOLL_CTL_ADD, socket, event), 0)
@@ -218,7 +218,7 @@ function withIo(script: string): string {
 /** Listens, has no room for any connection and accepts none: to connect takes forever. */
 function fullListener(): { readonly port: number; close(): void } {
   const { calls } = libc
-  const fds = Array.from({ length: 5 }, () => calls.socket(numbers.AF_INET, streamSocket, 0))
+  const fds = Array.from({ length: 5 }, () => calls.socket(inet, streamSocket, 0))
   const [listening = -1, ...clients] = fds
   const { bytes } = toSockaddr({ host: '127.0.0.1', port: 0 }) as Sockaddr
   assert.equal(calls.bind(listening, bytes, bytes.length), 0)

@@ -6,7 +6,7 @@ import type { Connection, ConnectionHandler, SocketAddress } from '../io.ts'
 import { numbers, systemError, type Libc } from './libc.ts'
 import type { Received } from './received.ts'
 import { isNothingToDo, type Continuation, type Pollable, type Poller } from './poller.ts'
-import { fromSockaddr, maxSockaddrBytes } from './sockaddr.ts'
+import { fromSockaddr, maxSockaddrBytes } from '../sockaddr.ts'
 
 /** What the connections of one thread share. */
 export interface Shared {

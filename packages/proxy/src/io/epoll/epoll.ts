@@ -20,7 +20,7 @@ import { errors, loadLibc, systemError, type Libc } from './libc.ts'
 import { openListener, streamSocket } from './listener.ts'
 import { Poller } from './poller.ts'
 import { Received } from './received.ts'
-import { toSockaddr } from './sockaddr.ts'
+import { toSockaddr } from '../sockaddr.ts'
 
 /** Undefined where it does not work: another system, no `bun:ffi`, no /proc. One per thread will do. */
 export function createEpollIo(bun: BunApi): Io | undefined {

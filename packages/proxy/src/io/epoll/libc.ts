@@ -2,8 +2,8 @@
  * The system calls of the epoll driver, through `bun:ffi`, and the numbers they need: those of Linux on x64 and arm64.
  * See the manual pages epoll(7), tcp(7), unix(7) of section 7, and the headers that are named below.
  */
-import { createRequire } from 'node:module'
 import { getSystemErrorMap } from 'node:util'
+import { openLibc, type Signature } from '../bun-ffi.ts'
 
 /** Views are handed over as pointers that are valid during the call. Results below zero: see `Libc.error`. */
 export interface Syscalls {
@@ -46,8 +46,6 @@ export const errors = {
 
 /** bits/socket.h, netinet/in.h, netinet/tcp.h, sys/epoll.h, fcntl.h */
 export const numbers = {
-  AF_INET: 2,
-  AF_INET6: 10,
   SOCK_STREAM: 1,
   SOCK_NONBLOCK: 0o4000,
   SOCK_CLOEXEC: 0o2000000,
@@ -75,21 +73,15 @@ export const eventWords = process.arch === 'x64' ? 3 : 4
 
 /** Undefined where there is no way to it: another system, another processor, another C library, no `bun:ffi`. */
 export function loadLibc(): Libc | undefined {
-  if (process.platform !== 'linux' || process.versions['bun'] === undefined) return undefined
-  const machine = machines[process.arch]
-  if (machine === undefined) return undefined
-  // Only Bun can resolve it; neither Node nor the type checker should try.
-  const ffi = createRequire(import.meta.url)('bun:ffi') as BunFfi
-  for (const library of ['libc.so.6', `libc.musl-${machine}.so.1`]) {
-    try {
-      const { symbols } = ffi.dlopen(library, signatures)
-      const location = symbols[errnoLocation]()
-      return { calls: symbols, errno: () => ffi.read.i32(location, 0) }
-    } catch {
-      // The next one.
-    }
+  const known = process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64')
+  if (!known || process.versions['bun'] === undefined) return undefined
+  try {
+    const { symbols, read } = openLibc<Syscalls & { [errnoLocation](): number }>(signatures)
+    const location = symbols[errnoLocation]()
+    return { calls: symbols, errno: () => read.i32(location, 0) }
+  } catch {
+    return undefined
   }
-  return undefined
 }
 
 /** The system's error as Node words it: `connect ECONNREFUSED 10.0.0.1:80`, and its `code`. */
@@ -99,25 +91,12 @@ export function systemError(call: string, errno: number, where?: string): Error 
   return Object.assign(new Error(message), { code, errno: -errno, syscall: call })
 }
 
-const machines: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64' }
-
 /** Behind the macro `errno`; musl has it, too. Each thread has its own. */
 const errnoLocation = '__errno_location'
 
-interface BunFfi {
-  dlopen(
-    name: string,
-    symbols: Readonly<Record<string, { readonly args: readonly string[]; readonly returns: string }>>,
-  ): { readonly symbols: Syscalls & { [errnoLocation](): number } }
-  readonly read: { i32(pointer: number, offset: number): number }
-}
-
 const int = 'i32'
 const view = 'buffer'
-const call = (...args: readonly string[]): { readonly args: readonly string[]; readonly returns: string } => ({
-  args,
-  returns: int,
-})
+const call = (...args: readonly string[]): Signature => ({ args, returns: int })
 
 const signatures = {
   [errnoLocation]: { args: [], returns: 'ptr' },

@@ -3,7 +3,7 @@ import type { AcceptHandler, Listener, ListenOptions, SocketAddress } from '../i
 import { EpollConnection, type Shared } from './connection.ts'
 import { errors, numbers, systemError } from './libc.ts'
 import { isNothingToDo, type Continuation, type Pollable } from './poller.ts'
-import { fromSockaddr, maxSockaddrBytes, toSockaddr } from './sockaddr.ts'
+import { fromSockaddr, maxSockaddrBytes, toSockaddr } from '../sockaddr.ts'
 
 export const streamSocket = numbers.SOCK_STREAM | numbers.SOCK_NONBLOCK | numbers.SOCK_CLOEXEC
 

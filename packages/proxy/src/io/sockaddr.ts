@@ -5,8 +5,10 @@
  *   sockaddr_in6   u16 family, u16 port (network order), u32 flow, 16 bytes address, u32 scope
  */
 import { isIPv4, isIPv6 } from 'node:net'
-import type { SocketAddress } from '../io.ts'
-import { numbers } from './libc.ts'
+import type { SocketAddress } from './io.ts'
+
+export const inet = 2
+export const inet6 = 10
 
 export const maxSockaddrBytes = 28
 
@@ -20,7 +22,7 @@ export function toSockaddr({ host, port }: SocketAddress): Sockaddr | undefined 
   const v4 = isIPv4(host)
   if (!v4 && (!isIPv6(host) || host.includes('%'))) return undefined
   const bytes = new Uint8Array(v4 ? 16 : 28)
-  const family = v4 ? numbers.AF_INET : numbers.AF_INET6
+  const family = v4 ? inet : inet6
   // The family is in the processor's order, and both kinds that we know have the low byte first.
   bytes[0] = family
   bytes[2] = port >> 8
@@ -31,7 +33,7 @@ export function toSockaddr({ host, port }: SocketAddress): Sockaddr | undefined 
 
 export function fromSockaddr(bytes: Uint8Array): SocketAddress {
   const port = ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0)
-  if (bytes[0] === numbers.AF_INET) return { host: bytes.subarray(4, 8).join('.'), port }
+  if (bytes[0] === inet) return { host: bytes.subarray(4, 8).join('.'), port }
   const groups = Array.from({ length: 8 }, (_, index) => groupAt(bytes, 8 + 2 * index))
   if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff)
     return { host: `::ffff:${bytes.subarray(20, 24).join('.')}`, port }

@@ -1,5 +1,5 @@
 /**
- * Makes the runtime's loop wait for an epoll instance, so that a proxy without traffic does nothing at all.
+ * Makes the runtime's loop wait for an epoll instance, so that a proxy without traffic does next to nothing.
  *
  * Bun's `connect` takes over file descriptors. Given that of an epoll instance (a duplicate: it closes it) it waits until that is
  * readable, which means that there are events; then it tries to read, which an epoll instance refuses, and so the
@@ -16,8 +16,8 @@ export class Watch {
   readonly #libc: Libc
   readonly #epoll: number
   readonly #onReady: (told: boolean) => void
-  #state: 'off' | 'on' = 'off'
   #socket: BunSocket<undefined> | undefined
+  /** While it watches. */
   #timer: NodeJS.Timeout | undefined
 
   /** @param onReady called from the runtime's loop; `told`: there are events, else it is to look whether there are */
@@ -30,19 +30,18 @@ export class Watch {
 
   /** Calls back once. False: not now, there are no file descriptors left. */
   start(): boolean {
-    if (this.#state === 'on') return true
+    if (this.#timer !== undefined) return true
     const fd = this.#libc.calls.dup(this.#epoll)
     if (fd < 0) return false
-    this.#state = 'on'
     this.#timer = setTimeout(() => this.#ready(false), lookAnywayMs)
     const socket = {
       ...nothing,
       open: (opened: BunSocket<undefined>) => {
         this.#socket = opened
       },
-      close: () => {
-        this.#socket = undefined
-        this.#ready(true)
+      close: (closed: BunSocket<undefined>) => {
+        // Not one of an earlier pause that was given up.
+        if (closed === this.#socket) this.#ready(true)
       },
     }
     this.#bun.connect<undefined>({ fd, data: undefined, socket }).catch(() => this.#ready(true))
@@ -50,14 +49,15 @@ export class Watch {
   }
 
   stop(): void {
-    this.#state = 'off'
     clearTimeout(this.#timer)
-    this.#socket?.terminate()
+    this.#timer = undefined
+    const socket = this.#socket
     this.#socket = undefined
+    socket?.terminate()
   }
 
   #ready(told: boolean): void {
-    if (this.#state === 'off') return
+    if (this.#timer === undefined) return
     this.stop()
     this.#onReady(told)
   }
